@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of all doors, in the group ``[dcn]`` of each host service.
+
+===================  =====================================================
+``sites``            nova.conf: how strictly a server stays in its site
+``locking``          cinder.conf: how long an operation queues for a lock
+``imagecopy``        glance-api.conf: how copies are asked for
+``unknown_options``  finds misspelt options, which oslo.config ignores
+``opts``             the lists that oslo-config-generator reads
+===================  =====================================================
+"""

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the copy hook (glance-api.conf)."""
+
+from keystoneauth1 import loading
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'dcn', title='DCN image copies',
+    help='Copies to the stores that an image names in its property '
+         'dcn_sites, asked for by glance-api.')
+
+OPTS = [
+    cfg.StrOpt(
+        'copy_interface', default='internal',
+        choices=['internal', 'public', 'admin'],
+        help='Which endpoint of the image service in the catalogue takes '
+             'the copy requests. It must be a glance-api that has all '
+             'stores enabled: in a DCN cloud the one at the central site.'),
+    cfg.StrOpt(
+        'copy_region_name',
+        help='Region of that endpoint; unset takes the first in the '
+             'catalogue.'),
+    cfg.URIOpt(
+        'copy_endpoint_override', schemes=['http', 'https'],
+        help='Base URL of the glance-api that takes the copy requests, '
+             'without a version. Overrides the catalogue.'),
+    cfg.FloatOpt(
+        'copy_request_timeout_seconds', default=30.0, min=1.0, max=600.0,
+        help='How long, in seconds (1 to 600), one HTTP request may take. '
+             'The copy itself runs inside Glance and is not bounded by it.'),
+    cfg.FloatOpt(
+        'copy_retry_seconds', default=3600.0, min=0.0, max=86400.0,
+        help='How long, in seconds (0 to 86400), a copy is tried again while '
+             'Glance is busy with the image or does not answer. When the '
+             'time is over an error names the image and the stores it '
+             'lacks; nothing else is lost. 0 means one try.'),
+    cfg.IntOpt(
+        'copy_queue_size', default=10000, min=1, max=1000000,
+        help='How many images may wait for their copies in one process. '
+             'Beyond it an image is not copied, and an error names it; the '
+             'API request that made it active is never held up.'),
+]
+
+
+def register_opts(conf):
+    """Register the options of the hook; a second call changes nothing."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+    loading.register_auth_conf_options(conf, GROUP.name)
+
+
+def list_opts():
+    """Return ``[(group, options)]`` for oslo-config-generator."""
+    return [(GROUP, OPTS + loading.get_auth_common_conf_options())]

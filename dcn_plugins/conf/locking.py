@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the RBD driver's locks (cinder.conf)."""
+
+from oslo_config import cfg
+
+GROUP = cfg.OptGroup(
+    'dcn', title='DCN locks',
+    help='Locks of the RBD driver, read by cinder-volume.')
+
+OPTS = [
+    cfg.FloatOpt(
+        'lock_wait_seconds', default=300.0, min=1.0, max=3600.0,
+        help='How long, in seconds (1 to 3600), an operation queues for the '
+             'lock of its volume or snapshot in the site\'s DLM '
+             '([coordination] backend_url). When the time is over the '
+             'operation fails before it has changed anything. Set it above '
+             'the longest operation of the backend.'),
+]
+
+
+def register_opts(conf):
+    """Register the options of the locks; a second call changes nothing."""
+    conf.register_group(GROUP)
+    conf.register_opts(OPTS, group=GROUP)
+
+
+def list_opts():
+    """Return ``[(group, options)]`` for oslo-config-generator."""
+    return [(GROUP, OPTS)]

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that dcn_plugins raises, as one tree.
+
+The outcome of an error answers what its caller has to do: ``NOTHING_DONE``
+may be retried, ``PARTIAL`` must be repaired, ``UNKNOWN`` must be looked at
+first. Data are attributes; the class builds the message.
+"""
+
+import enum
+
+
+class Outcome(enum.Enum):
+    """What had happened when an error was raised."""
+
+    NOTHING_DONE = 'nothing done'
+    PARTIAL = 'partly done'
+    UNKNOWN = 'unknown'
+
+
+class DCNError(Exception):
+    """Base of all errors of dcn_plugins."""
+
+    outcome = Outcome.UNKNOWN
+    exit_code = 1
+
+
+class ConfigError(DCNError):
+    """Report configuration that cannot be used: where, what, and the remedy."""
+
+    outcome = Outcome.NOTHING_DONE
+    exit_code = 2
+
+    def __init__(self, source, problem, remedy):
+        self.source = source
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f'{source}: {problem}. {remedy}')
+
+
+class LockError(DCNError):
+    """Base of errors of a named lock."""
+
+    def __init__(self, message, name):
+        self.name = name
+        super().__init__(message)
+
+
+class LockTimeout(LockError):
+    """Report that the lock stayed with somebody else for as long as we waited."""
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, name, wait_seconds):
+        self.wait_seconds = wait_seconds
+        super().__init__(
+            f'lock {name} was not granted within {wait_seconds:g} s; '
+            'nothing was done', name)
+
+
+class LockLost(LockError):
+    """Report that the lock was no longer ours when the work ended."""
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, name, operation):
+        self.operation = operation
+        super().__init__(
+            f'lock {name} was lost while {operation} ran: another holder may '
+            'have worked at the same time; compare the object with its '
+            'database record before it is used', name)
+
+
+class LockServiceError(LockError):
+    """Report that the lock service did not answer, so nobody knows."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, name, reason):
+        self.reason = reason
+        super().__init__(f'lock {name}: the lock service failed: {reason}',
+                         name)
+
+
+class CopyError(DCNError):
+    """Base of errors of copying one image."""
+
+    def __init__(self, message, image_id):
+        self.image_id = image_id
+        super().__init__(message)
+
+
+class CopyRefused(CopyError):
+    """Report that Glance refused a copy for good, so that a retry is useless."""
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, image_id, stores, reason):
+        self.stores = tuple(stores)
+        self.reason = reason
+        super().__init__(
+            f'copy of image {image_id} to {",".join(self.stores)} was '
+            f'refused: {reason}', image_id)
+
+
+class CopyPostponed(CopyError):
+    """Report that Glance cannot take the copy now; a later try may succeed."""
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, image_id, reason):
+        self.reason = reason
+        super().__init__(f'copy of image {image_id} has to wait: {reason}',
+                         image_id)
