@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waits that end, and say what they waited for."""
+
+import time
+
+
+class LabError(Exception):
+    """Report why the lab cannot go on, with the file to look at if any."""
+
+
+class LabTimeout(LabError):
+    """Report what did not happen in time."""
+
+    def __init__(self, what, seconds, last=None):
+        self.what = what
+        self.seconds = seconds
+        text = f'{what} did not happen within {seconds:g} s'
+        super().__init__(f'{text}: {last}' if last else text)
+
+
+def wait(what, condition, seconds, interval=0.2, retry_on=()):
+    """Call ``condition`` until it is true and return what it returned.
+
+    :param retry_on: exceptions that count as "not yet"; any other one, and
+        ``LabError`` in any case, ends the wait at once.
+    :raises LabTimeout: with the last exception, if there was one.
+    """
+    end = time.monotonic() + seconds
+    last = None
+    while True:
+        try:
+            result = condition()
+        except LabError:
+            raise
+        except retry_on as exc:
+            last = repr(exc)[:300]
+            result = None
+        if result:
+            return result
+        if time.monotonic() >= end:
+            raise LabTimeout(what, seconds, last)
+        time.sleep(interval)

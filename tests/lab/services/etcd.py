@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""etcd: the lock manager of a site's cinder-volumes."""
+
+import http.client
+import json
+
+from tests.lab import service
+
+
+def members(lab, site):
+    """Return how many members a site has: three at the first edge."""
+    return 3 if site == lab.edges[0] else 1
+
+
+def coordination_url(lab, site):
+    """Return ``[coordination] backend_url`` of a site's cinder-volumes.
+
+    tooz takes one member only; a site that loses it loses its locks, though
+    the cluster may be well.
+    """
+    return (f'etcd3+http://{lab.address(site)}:{lab.port("etcd0", site)}'
+            '?api_version=v3&timeout=6')
+
+
+class Etcd(service.Service):
+    """One member of a site's etcd cluster."""
+
+    ready_seconds = 30
+
+    def __init__(self, lab, site, member=0):
+        super().__init__(lab, f'etcd-{site}-{member}', site)
+        self.member = member
+
+    @property
+    def listening_port(self):
+        return self.lab.port(f'etcd{self.member}', self.site)
+
+    def _peer(self, member):
+        port = self.lab.port(f'etcd-peer{member}', self.site)
+        return f'http://{self.lab.address(self.site)}:{port}'
+
+    def _name(self, member):
+        return f'{self.site}-{member}'
+
+    def command(self):
+        client = (f'http://{self.lab.address(self.site)}:'
+                  f'{self.listening_port}')
+        cluster = ','.join(f'{self._name(m)}={self._peer(m)}'
+                           for m in range(members(self.lab, self.site)))
+        return ['etcd', '--name', self._name(self.member),
+                '--data-dir', self.lab.path('state', self.name),
+                '--listen-client-urls', client,
+                '--advertise-client-urls', client,
+                '--listen-peer-urls', self._peer(self.member),
+                '--initial-advertise-peer-urls', self._peer(self.member),
+                '--initial-cluster', cluster,
+                '--initial-cluster-token', f'{self.lab.name}-{self.site}',
+                '--logger', 'zap', '--log-level', 'warn']
+
+    def start(self):
+        """Start the member; a cluster answers once a majority has started."""
+        self.launch()
+        if members(self.lab, self.site) == 1:
+            self.wait_ready()
+
+    def is_ready(self):
+        return super().is_ready() and self.is_healthy()
+
+    def is_healthy(self):
+        """Say whether the member serves writes: it sees a leader."""
+        connection = http.client.HTTPConnection(
+            self.lab.address(self.site), self.listening_port, timeout=2)
+        try:
+            connection.request('GET', '/health')
+            answer = json.loads(connection.getresponse().read())
+            return str(answer.get('health')) == 'true'
+        except (OSError, ValueError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A WAN between the sites: a star of network namespaces around the centre.
+
+Each site lives in a namespace of its own with its address on ``lo``; a
+``wanlink`` process per edge is the line to the centre.
+"""
+
+import ctypes
+import os
+import pathlib
+import socket
+import subprocess  # nosec B404
+import tempfile
+
+from tests.lab import deadline
+from tests.lab import layout as layouts
+from tests.lab import process
+from tests.lab import service
+
+_SOURCE = pathlib.Path(__file__).with_name('wanlink.c')
+_NAMESPACES = pathlib.Path('/run/netns')
+_CLONE_NEWNET = 0x40000000
+
+
+def enter(lab, site=layouts.CENTRAL):
+    """Move the calling thread, and those it starts, into a site's network.
+
+    :raises deadline.LabError: when the namespace is not there.
+    """
+    namespace = lab.namespace(site)
+    if namespace is None:
+        return
+    try:
+        fd = os.open(_NAMESPACES / namespace, os.O_RDONLY)
+    except FileNotFoundError:
+        raise deadline.LabError(
+            f'the network of {site} is gone: run "down", then "up"') from None
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(fd, _CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise deadline.LabError(
+                f'network of {site}: {os.strerror(number)}')
+    finally:
+        os.close(fd)
+
+
+def ip(*arguments):
+    """Run ``ip``.
+
+    :raises deadline.LabError: with what it said.
+    """
+    done = subprocess.run(  # nosec B603 B607
+        ['ip', *map(str, arguments)], capture_output=True, text=True,
+        timeout=20)
+    if done.returncode:
+        raise deadline.LabError(
+            f'ip {" ".join(map(str, arguments))}: {done.stderr.strip()}')
+    return done.stdout
+
+
+class Link(service.Service):
+    """The line between the centre and one edge."""
+
+    def __init__(self, lab, edge):
+        super().__init__(lab, f'wan-{edge}')
+        self.edge = edge
+        self.program = lab.path('state', 'wan', 'wanlink')
+        self.socket = lab.path('state', 'wan', f'{edge}.sock')
+
+    def prepare(self):
+        self.program.parent.mkdir(parents=True, exist_ok=True)
+        if not self.program.exists():
+            scratch = self.program.with_suffix('.new')
+            # Not process.run: the namespaces may not be there yet.
+            subprocess.run(  # nosec B603 B607
+                ['gcc', '-O2', '-o', scratch, _SOURCE], check=True,
+                timeout=60)
+            scratch.rename(self.program)
+
+    def command(self):
+        wan = self.lab.wan
+        return [self.program, self.lab.namespace(layouts.CENTRAL),
+                f'w-{self.edge}', self.lab.namespace(self.edge), 'w-central',
+                str(int(wan.rtt_ms * 500)), str(wan.rate_kbit), self.socket]
+
+    def is_ready(self):
+        return all(
+            (f'w-{self.edge}:' in ip('-n', self.command()[1], 'link'),
+             'w-central:' in ip('-n', self.command()[3], 'link')))
+
+    def tell(self, order):
+        """Send an order and return the line's settings and counters.
+
+        :param order: ``stat``, ``cut``, ``heal``, ``delay US``,
+            ``rate KBIT`` or ``loss FRACTION``.
+        :raises deadline.LabError: when the line does not answer.
+        """
+        with tempfile.TemporaryDirectory(prefix='dcn-wan-') as scratch, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
+            client.bind(f'{scratch}/s')
+            client.settimeout(5)
+            try:
+                client.sendto(order.encode(), str(self.socket))
+                answer = client.recv(1024).decode()
+            except OSError as exc:
+                raise deadline.LabError(
+                    f'the line to {self.edge} does not answer: {exc}') from exc
+        pairs = (item.split('=', 1) for item in answer.split())
+        return {key: float(value) if key == 'loss' else int(value)
+                for key, value in pairs}
+
+
+def up(lab):
+    """Make the namespaces and the lines between them."""
+    for site in lab.sites:
+        namespace = lab.namespace(site)
+        ip('netns', 'add', namespace)
+        ip('-n', namespace, 'link', 'set', 'lo', 'up')
+        ip('-n', namespace, 'addr', 'add', f'{lab.address(site)}/32',
+           'dev', 'lo')
+    central = lab.namespace(layouts.CENTRAL)
+    process.run(lab, ['sysctl', '-qw', 'net.ipv4.ip_forward=1'])
+    for edge in lab.edges:
+        Link(lab, edge).start()
+        number = lab.number(edge)
+        near, far = f'10.78.{number}.1', f'10.78.{number}.2'
+        namespace = lab.namespace(edge)
+        for space, device, mine, other in (
+                (central, f'w-{edge}', near, far),
+                (namespace, 'w-central', far, near)):
+            ip('-n', space, 'addr', 'add', mine, 'peer', other, 'dev', device)
+            ip('-n', space, 'link', 'set', device, 'up', 'mtu', '1500',
+               'txqueuelen', '5000')
+        ip('-n', central, 'route', 'add', lab.address(edge), 'via', far,
+           'src', lab.address())
+        ip('-n', namespace, 'route', 'add', 'default', 'via', near,
+           'src', lab.address(edge))
+
+
+def namespaces(name):
+    """Return the namespaces that belong to the lab of that name."""
+    if not _NAMESPACES.is_dir():
+        return []
+    return sorted(entry.name for entry in _NAMESPACES.iterdir()
+                  if entry.name.startswith(f'{name}-'))
+
+
+def remove(name):
+    """Remove the namespaces of a lab; return how many there were."""
+    found = namespaces(name)
+    for namespace in found:
+        ip('netns', 'del', namespace)
+    return len(found)

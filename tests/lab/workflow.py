@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an end user of a DCN cloud does, each with a deadline.
+
+Every method waits until the cloud has done it and raises ``LabError`` with
+the cloud's own reason when it has not.
+"""
+
+import re
+
+import openstack
+
+from tests.lab import catalogue
+from tests.lab import deadline
+from tests.lab import guest
+from tests.lab.services import ceph
+
+_PASSING = (openstack.exceptions.HttpException,)
+
+
+class Workflow:
+    """A user's session with the lab's cloud, as administrator."""
+
+    def __init__(self, lab):
+        self.lab = lab
+        self.cloud = catalogue.connect(lab)
+
+    # Images
+
+    def image(self, image_id):
+        """Return an image as the API shows it."""
+        answer = self.cloud.image.get(f'/images/{image_id}')
+        openstack.exceptions.raise_from_response(answer)
+        return answer.json()
+
+    def stores(self, image_id):
+        """Return the stores that hold a copy, sorted."""
+        text = self.image(image_id).get('stores') or ''
+        return sorted(name for name in text.split(',') if name)
+
+    def import_image(self, name, url, stores, seconds=180, **properties):
+        """Import a qcow2 image by URL into stores, in one request."""
+        answer = self.cloud.image.post('/images', json={
+            'name': name, 'disk_format': 'qcow2', 'container_format': 'bare',
+            'visibility': 'public', **properties})
+        openstack.exceptions.raise_from_response(answer)
+        image_id = answer.json()['id']
+        answer = self.cloud.image.post(f'/images/{image_id}/import', json={
+            'method': {'name': 'web-download', 'uri': url},
+            'stores': list(stores)})
+        openstack.exceptions.raise_from_response(answer)
+        self.wait_copies(image_id, stores, seconds)
+        return image_id
+
+    def copy(self, image_id, store, seconds=180):
+        """Copy an image to one more store.
+
+        Glance answers 409 while another task has the image, like the one
+        that hashes a snapshot: asked again until it takes the request.
+        """
+        def accepted():
+            answer = self.cloud.image.post(
+                f'/images/{image_id}/import',
+                json={'method': {'name': 'copy-image'}, 'stores': [store]})
+            if answer.status_code == 409:
+                return False
+            openstack.exceptions.raise_from_response(answer)
+            return True
+
+        deadline.wait(f'Glance taking a copy to {store}', accepted, seconds,
+                      0.5)
+        self.wait_copies(image_id, [store], seconds)
+
+    def wait_copies(self, image_id, stores, seconds=180):
+        """Wait until an image is in all of ``stores``.
+
+        "active" comes after the first store, so it proves nothing here.
+        """
+        def whole():
+            image = self.image(image_id)
+            failed = image.get('os_glance_failed_import')
+            if failed:
+                raise deadline.LabError(f'copies to {failed} failed')
+            present = (image.get('stores') or '').split(',')
+            return (image['status'] == 'active' and set(stores) <= set(present)
+                    and not image.get('os_glance_importing_to_stores'))
+
+        deadline.wait(f'image {image_id} being in {",".join(stores)}', whole,
+                      seconds, 0.3, retry_on=_PASSING)
+
+    def delete_copy(self, image_id, store):
+        """Ask for the removal of one copy; return the status code."""
+        return self.cloud.image.delete(
+            f'/stores/{store}/{image_id}').status_code
+
+    # Volumes
+
+    def volume(self, name, zone, image_id=None, seconds=90):
+        """Create a volume of 1 GiB in an availability zone."""
+        made = self.cloud.block_storage.create_volume(
+            name=name, size=1, availability_zone=zone, image_id=image_id)
+        return self._wait_volume(made.id, 'available', seconds)
+
+    def _wait_volume(self, volume_id, status, seconds):
+        return self._wait_status(
+            f'volume {volume_id}', status,
+            lambda: self.cloud.block_storage.get_volume(volume_id), seconds)
+
+    def volume_snapshot(self, name, volume_id, seconds=60):
+        """Take a snapshot of a volume, in use or not."""
+        made = self.cloud.block_storage.create_snapshot(
+            name=name, volume_id=volume_id, is_forced=True)
+        return self._wait_status(
+            f'snapshot {made.id}', 'available',
+            lambda: self.cloud.block_storage.get_snapshot(made.id), seconds)
+
+    def upload_volume(self, volume_id, name, seconds=180):
+        """Upload a volume, in use or not, to an image at its site."""
+        answer = self.cloud.block_storage.post(
+            f'/volumes/{volume_id}/action', microversion='3.70',
+            json={'os-volume_upload_image': {
+                'image_name': name, 'force': True, 'disk_format': 'raw',
+                'container_format': 'bare'}})
+        openstack.exceptions.raise_from_response(answer)
+        image_id = answer.json()['os-volume_upload_image']['image_id']
+        self._wait_image(image_id, seconds)
+        return image_id
+
+    def delete_volume(self, volume_id, seconds=60):
+        """Delete a volume and wait until it is gone."""
+        storage = self.cloud.block_storage
+        storage.delete_volume(volume_id)
+        self._wait_gone(f'volume {volume_id}',
+                        lambda: storage.get_volume(volume_id), seconds)
+
+    def clusters(self):
+        """Return the active/active clusters of cinder-volumes."""
+        answer = self.cloud.block_storage.get('/clusters/detail',
+                                              microversion='3.7')
+        openstack.exceptions.raise_from_response(answer)
+        return answer.json()['clusters']
+
+    # Servers
+
+    def server(self, name, zone=None, host=None, image_id=None,
+               volume_id=None, volume_from_image=None, seconds=180):
+        """Boot a server from an image, a volume, or a volume made for it."""
+        flavor = self.cloud.compute.find_flavor(catalogue.FLAVOR)
+        body = {'name': name, 'flavorRef': flavor.id, 'networks': 'none'}
+        if zone:
+            body['availability_zone'] = zone
+        if host:
+            body['host'] = host
+        if image_id:
+            body['imageRef'] = image_id
+        if volume_id:
+            body['block_device_mapping_v2'] = [{
+                'boot_index': 0, 'uuid': volume_id, 'source_type': 'volume',
+                'destination_type': 'volume'}]
+        if volume_from_image:
+            body['block_device_mapping_v2'] = [{
+                'boot_index': 0, 'uuid': volume_from_image, 'volume_size': 1,
+                'source_type': 'image', 'destination_type': 'volume',
+                'delete_on_termination': True}]
+        answer = self.cloud.compute.post('/servers', json={'server': body},
+                                         microversion='2.90')
+        openstack.exceptions.raise_from_response(answer)
+        return self._wait_server(answer.json()['server']['id'],
+                                 ('ACTIVE',), seconds)
+
+    def get_server(self, server_id):
+        """Return a server."""
+        return self.cloud.compute.get_server(server_id)
+
+    def _wait_server(self, server_id, statuses, seconds):
+        def settled():
+            found = self.get_server(server_id)
+            if found.status == 'ERROR' and 'ERROR' not in statuses:
+                fault = (found.fault or {}).get('message', 'no reason given')
+                raise deadline.LabError(f'server {found.name}: {fault}')
+            return found if (found.status in statuses
+                             and not found.task_state) else None
+
+        return deadline.wait(f'server {server_id} being '
+                             f'{" or ".join(statuses)}', settled, seconds,
+                             0.5, retry_on=_PASSING)
+
+    def migrate(self, server_id, seconds=120, statuses=('VERIFY_RESIZE',)):
+        """Cold-migrate a server; return it when it has reached a status.
+
+        :raises deadline.LabError: with Nova's words when no host is found;
+            the server is then as it was.
+        """
+        started = self._newest_action(server_id)
+        self.cloud.compute.migrate_server(server_id)
+
+        def done():
+            action = self._newest_action(server_id)
+            if action['request_id'] == started['request_id']:
+                return None
+            found = self.get_server(server_id)
+            if found.task_state:
+                return None
+            if found.status in statuses:
+                return found
+            if action['message'] or found.status == 'ERROR':
+                fault = (found.fault or {}).get('message', '')
+                raise deadline.LabError(
+                    self._action_error(server_id, action) or fault
+                    or action['message'])
+            return None
+
+        return deadline.wait(f'server {server_id} being migrated', done,
+                             seconds, 0.5, retry_on=_PASSING)
+
+    def _newest_action(self, server_id):
+        answer = self.cloud.compute.get(
+            f'/servers/{server_id}/os-instance-actions', microversion='2.90')
+        openstack.exceptions.raise_from_response(answer)
+        return answer.json()['instanceActions'][0]
+
+    def _action_error(self, server_id, action):
+        answer = self.cloud.compute.get(
+            f'/servers/{server_id}/os-instance-actions/'
+            f'{action["request_id"]}', microversion='2.90')
+        events = answer.json().get('instanceAction', {}).get('events', [])
+        texts = [event.get('details') or '' for event in events]
+        return next((text for text in texts if text), '')
+
+    def confirm(self, server_id, seconds=60):
+        """Confirm a migration."""
+        self.cloud.compute.confirm_server_resize(server_id)
+        return self._wait_server(server_id, ('ACTIVE',), seconds)
+
+    def server_snapshot(self, server_id, name, seconds=120):
+        """Make an image of a server; return its id when it is active."""
+        image = self.cloud.compute.create_server_image(server_id, name)
+        self._wait_image(image.id, seconds)
+        return image.id
+
+    def delete_server(self, server_id, seconds=90):
+        """Delete a server and wait until it is gone."""
+        compute = self.cloud.compute
+        compute.delete_server(server_id)
+        self._wait_gone(f'server {server_id}',
+                        lambda: compute.get_server(server_id), seconds)
+
+    def boots(self, server_id, seconds=120):
+        """Return how often a real guest has booted off its disk."""
+        def counted():
+            text = self.cloud.compute.get_server_console_output(
+                server_id)['output'] or ''
+            found = re.findall(rf'{guest.BOOTS} (\d+)', text)
+            return int(found[-1]) if found else None
+
+        return deadline.wait(f'guest {server_id} counting its boot', counted,
+                             seconds, 1, retry_on=_PASSING)
+
+    def set_compute(self, host, is_enabled):
+        """Enable or disable a compute for new servers."""
+        service = next(s for s in self.cloud.compute.services(
+            binary='nova-compute', host=host))
+        if is_enabled:
+            self.cloud.compute.enable_service(service)
+        else:
+            self.cloud.compute.disable_service(
+                service, disabled_reason='demonstration')
+
+    # Ceph
+
+    def parent(self, site, pool, image):
+        """Return the parent of an RBD image, or ''."""
+        text = ceph.rbd(self.lab, site, 'info', f'{pool}/{image}')
+        found = re.search(r'parent: (\S+)', text)
+        return found.group(1) if found else ''
+
+    def rbd_images(self, site, pool):
+        """Return the names of the RBD images in a pool."""
+        return ceph.rbd(self.lab, site, 'ls', pool).split()
+
+    # Waiting
+
+    def _wait_image(self, image_id, seconds):
+        def active():
+            status = self.image(image_id)['status']
+            if status in ('killed', 'deleted', 'error'):
+                raise deadline.LabError(f'image {image_id} is {status}')
+            return status == 'active'
+
+        deadline.wait(f'image {image_id} being active', active, seconds, 0.3,
+                      retry_on=_PASSING)
+
+    def _wait_status(self, what, status, get, seconds):
+        def settled():
+            found = get()
+            if 'error' in found.status:
+                raise deadline.LabError(f'{what} is {found.status}')
+            return found if found.status == status else None
+
+        return deadline.wait(f'{what} being {status}', settled, seconds, 0.3,
+                             retry_on=_PASSING)
+
+    @staticmethod
+    def _wait_gone(what, get, seconds):
+        def gone():
+            try:
+                found = get()
+            except openstack.exceptions.NotFoundException:
+                return True
+            if found.status.lower() in ('error', 'error_deleting'):
+                raise deadline.LabError(f'{what} is {found.status}')
+            return False
+
+        deadline.wait(f'{what} being gone', gone, seconds, 0.3)
