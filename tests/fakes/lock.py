@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A DLM in memory, with the faults that a real one has."""
+
+import threading
+
+import tenacity
+
+
+class LockService:
+    """Keep who holds which name; hand out locks as tooz defines them.
+
+    :param retry_error: say "not granted" like tooz' etcd driver, whose retry
+        library raises, instead of returning False.
+    """
+
+    def __init__(self, retry_error=False):
+        self.retry_error = retry_error
+        self.owners = {}
+        self.journal = []
+        self.faults = {}
+        self.changed = threading.Condition()
+
+    def get_lock(self, name):
+        """Return a new lock; each one is another holder."""
+        self._fail('get_lock', name)
+        return Lock(self, name)
+
+    def fail(self, call, name, exception):
+        """Let a call (get_lock, acquire, release) raise for this name."""
+        self.faults[call, name] = exception
+
+    def take_away(self, name):
+        """Let the lease of this name end behind the back of its holder."""
+        with self.changed:
+            self.owners.pop(name, None)
+            self.changed.notify_all()
+
+    def _fail(self, call, name):
+        if (call, name) in self.faults:
+            raise self.faults[call, name]
+
+
+class Lock:
+    """One holder's lock."""
+
+    def __init__(self, service, name):
+        self.service = service
+        self.name = name
+
+    def acquire(self, blocking=True, shared=False, timeout=None):
+        """Return whether the lock was granted within ``blocking`` seconds."""
+        self.service._fail('acquire', self.name)
+        if not isinstance(blocking, bool) and blocking in (True, False):
+            # What tooz before 9 does with 1.0 and with 0.
+            raise AssertionError(f'blocking={blocking!r} would wait for ever')
+        wait_seconds = {True: None, False: 0}.get(blocking, blocking)
+        with self.service.changed:
+            granted = self.service.changed.wait_for(
+                lambda: self.name not in self.service.owners, wait_seconds)
+            if granted:
+                self.service.owners[self.name] = self
+                self.service.journal.append(('acquire', self.name))
+                return True
+        if self.service.retry_error and blocking is not False:
+            raise tenacity.RetryError(None)
+        return False
+
+    def release(self):
+        """Return whether the lock was still this holder's."""
+        self.service._fail('release', self.name)
+        with self.service.changed:
+            if self.service.owners.get(self.name) is not self:
+                return False
+            del self.service.owners[self.name]
+            self.service.journal.append(('release', self.name))
+            self.service.changed.notify_all()
+            return True
