@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every test on the running lab starts from."""
+
+import os
+import pathlib
+import unittest
+import uuid
+
+from tests.lab import cloud as clouds
+from tests.lab import deadline
+from tests.lab import guest
+from tests.lab import layout as layouts
+from tests.lab import workflow
+
+
+class LabCase(unittest.TestCase):
+    """A test on the lab that ``python -m tests.lab exec`` has put us into.
+
+    A missing lab is a failure and not a reason to skip.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        directory = os.environ.get('DCN_LAB')
+        if not directory:
+            raise deadline.LabError(
+                'no lab: run these tests with "tests/run lab"')
+        cls.lab = layouts.Layout.load(directory)
+        cls.cloud = clouds.Cloud(cls.lab)
+        cls.user = workflow.Workflow(cls.lab)
+        cls.near, cls.far = cls.lab.edges[0], cls.lab.edges[-1]
+        cls.image_url = cls.cloud['image-source'].url(guest.NAME)
+
+    def name(self):
+        """Return a name nobody else uses."""
+        return f'test-{uuid.uuid4().hex[:8]}'
+
+    def volume(self, zone, **kwargs):
+        """Create a volume that goes at the end of the test."""
+        made = self.user.volume(self.name(), zone, **kwargs)
+        self.addCleanup(self.user.delete_volume, made.id)
+        return made
+
+    def import_image(self, stores, **properties):
+        """Import an image that goes at the end of the test."""
+        made = self.user.import_image(self.name(), self.image_url, stores,
+                                      **properties)
+        self.addCleanup(self.user.cloud.image.delete_image, made)
+        return made
+
+    def log_since(self, service):
+        """Return a function that gives what a service logs from now on."""
+        path = pathlib.Path(service.process.log)
+        start = path.stat().st_size if path.exists() else 0
+
+        def text():
+            with path.open('rb') as log:
+                log.seek(start)
+                return log.read().decode(errors='replace')
+
+        return text
+
+    def assert_logs(self, text, *words, seconds=60):
+        """Wait until all words stand in what a service has logged."""
+        try:
+            deadline.wait(f'{words} in the log', lambda: all(
+                word in text() for word in words), seconds)
+        except deadline.LabTimeout as exc:
+            self.fail(f'{exc}:\n{text()[-3000:]}')
+
+    def restored(self, service):
+        """Start a service again, as it should be, at the end of the test."""
+        before = dict(vars(service))
+
+        def restore():
+            service.__dict__.clear()
+            service.__dict__.update(before)
+            service.stop()
+            service.start()
+
+        self.addCleanup(restore)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each service does when its plugin or its site is not well.
+
+As the README says: nova-scheduler and cinder-volume refuse to start without
+their plugin, glance-api goes on without it; a misspelt option is told; a site
+without etcd or Ceph does not harm the others.
+"""
+
+from tests.integration import lab_case
+from tests.lab import catalogue
+from tests.lab import deadline
+from tests.lab import inifile
+from tests.lab import layout as layouts
+from tests.lab.services import cinder
+from tests.lab.services import nova
+
+
+def without_plugins():
+    """Return the environment of a host where nobody installed us."""
+    return {'PYTHONPATH': ''}
+
+
+class NoPluginTest(lab_case.LabCase):
+
+    def _ends(self, service):
+        service.stop()
+        self.restored(service)
+        text = self.log_since(service)
+        service.environment = without_plugins
+        service.launch()
+        try:
+            deadline.wait(f'the end of {service.name}',
+                          lambda: not service.is_running, 60)
+        except deadline.LabTimeout:
+            self.fail(f'{service.name} runs without its plugin:\n{text()}')
+        return text
+
+    def test_scheduler_refuses_to_start(self):
+        text = self._ends(self.cloud['nova-scheduler'])
+        self.assertIn('dcn_plugins', text())
+
+    def test_volume_refuses_to_start(self):
+        text = self._ends(
+            self.cloud[f'cinder-volume-{cinder.volume_host(self.far, 0)}'])
+        self.assertIn('dcn_plugins', text())
+
+    def test_glance_goes_on_without_copies_and_says_so(self):
+        service = self.cloud[f'glance-{self.far}']
+        service.stop()
+        self.restored(service)
+        text = self.log_since(service)
+        service.environment = without_plugins
+        service.start()
+        self.assert_logs(text, 'dcn_copy')
+        self.assertNotIn('loaded (dcn_plugins', text())
+        self.assertTrue(service.is_ready())
+
+
+class MisspeltOptionTest(lab_case.LabCase):
+
+    def test_scheduler_tells_and_starts(self):
+        service = self.cloud['nova-scheduler']
+        self.addCleanup(service.reconfigure)
+        text = self.log_since(service)
+        service.reconfigure(options={'dcn': {'move_polcy': 'off'}})
+        self.assert_logs(text, 'nova.conf', 'move_polcy',
+                         'Did you mean move_policy?', 'move_policy=strict')
+
+    def test_volume_tells_and_starts(self):
+        service = self.cloud[
+            f'cinder-volume-{cinder.volume_host(self.far, 1)}']
+        self.restored(service)
+        text = self.log_since(service)
+        service.override = {'dcn': {'lock_wait_secs': 5}}
+        service.restart()
+        self.assert_logs(text, service.conf.name, 'lock_wait_secs',
+                         'Did you mean lock_wait_seconds?')
+        catalogue.wait_services(self.lab, self.cloud.expected())
+
+    def test_glance_tells_and_starts(self):
+        service = self.cloud[f'glance-{self.far}']
+        self.restored(service)
+        write = service.prepare
+
+        def misspelt():
+            write()
+            with service.conf.open('a') as conf:
+                conf.write(inifile.text({'dcn': {'copy_retry_secs': 1}}))
+
+        service.prepare = misspelt
+        text = self.log_since(service)
+        service.restart()
+        self.assert_logs(text, 'glance-api.conf', 'copy_retry_secs',
+                         'Did you mean copy_retry_seconds?')
+        self.assertTrue(service.is_ready())
+
+
+class SiteAwayTest(lab_case.LabCase):
+    """One site lacks a service; the other site is dcn0."""
+
+    def setUp(self):
+        super().setUp()
+        self.volumes = [
+            self.cloud[f'cinder-volume-{cinder.volume_host(self.far, i)}']
+            for i in range(2)]
+
+    def test_etcd_away_at_start(self):
+        etcd = self.cloud[f'etcd-{self.far}-0']
+        first, second = self.volumes
+        second.stop()
+        self.restored(second)
+        first.stop()
+        self.restored(first)
+        etcd.stop()
+        self.addCleanup(etcd.start)
+        text = self.log_since(first)
+        first.launch()
+        self.assert_logs(text, 'etcd')
+        self.assertNotIn('Driver initialization completed', text())
+        self.assertTrue(first.is_running, 'cinder-volume gave up')
+        self.assertEqual('available', self.volume(self.near).status)
+        etcd.start()
+        # No restart: it has to come up by itself.
+        self.assert_logs(text, 'Driver initialization completed', seconds=120)
+        self.assertEqual('available', self.volume(self.far).status)
+
+    def test_etcd_away_while_running_fails_closed(self):
+        etcd = self.cloud[f'etcd-{self.far}-0']
+        self.addCleanup(etcd.resume)
+        etcd.pause()
+        name = self.name()
+        with self.assertRaisesRegex(deadline.LabError, 'is error'):
+            self.user.volume(name, self.far)
+        self.assertEqual('available', self.volume(self.near).status)
+        etcd.resume()
+        broken = self.user.cloud.block_storage.find_volume(name)
+        self.assertNotIn(f'volume-{broken.id}',
+                         self.user.rbd_images(self.far, 'volumes'))
+
+        # tooz may need its own timeout to notice that etcd is back.
+        def works():
+            made = self.user.volume(self.name(), self.far)
+            self.user.delete_volume(made.id)
+            return True
+
+        deadline.wait('creates at the healed site', works, 60)
+        self.user.delete_volume(broken.id)
+
+    def test_ceph_away_at_start(self):
+        ceph = self.cloud[f'ceph-{self.far}']
+        glance = self.cloud[f'glance-{layouts.CENTRAL}']
+        for volume in self.volumes:
+            volume.stop()
+            self.restored(volume)
+        ceph.stop()
+        text = self.log_since(self.volumes[0])
+        try:
+            glance.restart()
+            self.volumes[0].launch()
+            self.assertTrue(glance.is_ready())
+            image = self.import_image([layouts.CENTRAL, self.near])
+            self.assertEqual(sorted([layouts.CENTRAL, self.near]),
+                             self.user.stores(image))
+            self.assertEqual('available', self.volume(self.near).status)
+            self.assert_logs(text, 'Failed to initialize driver', seconds=180)
+            self.assertTrue(self.volumes[0].is_running)
+        finally:
+            ceph.start()
+        # As with the stock driver, a cinder-volume whose driver could not be
+        # initialized is restarted once its cluster is back.
+        self.volumes[0].restart()
+        catalogue.wait_services(self.lab, {
+            ('cinder-volume', f'{self.volumes[0].host}@{cinder.BACKEND}')})
+        self.assertEqual('available', self.volume(self.far).status)
+
+
+class FilterLoadedTest(lab_case.LabCase):
+
+    def test_filter_is_named_once_and_bad_path_is_refused(self):
+        service = self.cloud['nova-scheduler']
+        self.addCleanup(service.reconfigure)
+        service.stop()
+        nova.Controller(self.lab).prepare({'filter_scheduler': {
+            'available_filters': [nova.ALL_FILTERS,
+                                  'dcn_plugins.nova.site_filter.NoSuch'],
+            'enabled_filters': nova.STOCK}})
+        text = self.log_since(service)
+        service.launch()
+        deadline.wait('the end of nova-scheduler',
+                      lambda: not service.is_running, 60)
+        self.assertIn('NoSuch', text())

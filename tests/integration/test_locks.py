@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guard on each site's real etcd, and what its use leaves there."""
+
+import base64
+import json
+import urllib.request
+
+from tooz import coordination
+
+from tests.contracts import lock_contract
+from tests.integration import lab_case
+from tests.lab import deadline
+from tests.lab.services import etcd
+
+
+def keys(lab, site, prefix):
+    """Return the keys below a prefix in a site's etcd."""
+    first = prefix.encode()
+    last = first[:-1] + bytes([first[-1] + 1])
+    body = json.dumps({
+        'key': base64.b64encode(first).decode(),
+        'range_end': base64.b64encode(last).decode(),
+        'keys_only': True}).encode()
+    url = f'{lab.url("etcd0", site)}/v3/kv/range'
+    with urllib.request.urlopen(url, body, timeout=10) as answer:
+        found = json.load(answer).get('kvs', [])
+    return [base64.b64decode(item['key']).decode() for item in found]
+
+
+class ContractOnEtcd(lock_contract.GuardContract):
+    """The contract through tooz on one site's etcd."""
+
+    site = None
+
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.name()
+        self.get_lock = self._client('one')
+        self.other_get_lock = self._client('other')
+        self._observer = self._client('observer')
+
+    def _client(self, name):
+        client = coordination.get_coordinator(
+            etcd.coordination_url(self.lab, self.site),
+            f'{self.prefix}-{name}'.encode())
+        client.start(start_heart=True)
+        self.addCleanup(client.stop)
+        return lambda lock: client.get_lock(f'{self.prefix}{lock}'.encode())
+
+    def is_free(self, name):
+        """Say whether nobody holds the lock."""
+        lock = self._observer(name)
+        if lock.acquire(blocking=False):
+            lock.release()
+            return True
+        return False
+
+
+class OneMemberTest(ContractOnEtcd, lab_case.LabCase):
+
+    def setUp(self):
+        self.site = self.far
+        super().setUp()
+
+
+class ThreeMembersTest(ContractOnEtcd, lab_case.LabCase):
+
+    def setUp(self):
+        self.site = self.near
+        super().setUp()
+
+
+class DriverTest(lab_case.LabCase):
+
+    def test_operations_leave_no_lock_behind(self):
+        image = self.import_image([self.near])
+        made = self.user.volume(self.name(), self.near, image)
+        snapshot = self.user.volume_snapshot(self.name(), made.id)
+        storage = self.user.cloud.block_storage
+        storage.delete_snapshot(snapshot.id)
+        storage.wait_for_delete(snapshot, wait=60)
+        self.user.delete_volume(made.id)
+        self.assertEqual([], keys(self.lab, self.near, '/tooz/locks'))
+        self.assertEqual([], self.user.rbd_images(self.near, 'volumes'))
+
+    def test_an_operation_holds_a_lock_while_it_runs(self):
+        # With the OSD frozen a deletion stays inside the driver for as long
+        # as it takes to look.
+        made = self.user.volume(self.name(), self.near)
+        storage = self.user.cloud.block_storage
+        osd = self.cloud[f'ceph-{self.near}'].osd
+        osd.pause()
+        try:
+            storage.delete_volume(made.id)
+            held = deadline.wait('a lock of ours in etcd', lambda: [
+                key for key in keys(self.lab, self.near, '/tooz/locks')
+                if 'dcn' in key], 20)
+        finally:
+            osd.resume()
+        self.assertTrue(all(made.id in key for key in held), held)
+        storage.wait_for_delete(made, wait=60)
+        self.assertEqual([], keys(self.lab, self.near, '/tooz/locks'))

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lines between the sites do what they were told."""
+
+import random
+import socket
+import time
+
+from tests.integration import lab_case
+from tests.lab import deadline
+from tests.lab.services import ceph
+from tests.lab.services import etcd
+
+
+class LineTest(lab_case.LabCase):
+
+    def setUp(self):
+        super().setUp()
+        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
+        self.line = self.cloud[f'wan-{self.far}']
+        delay = int(self.lab.wan.rtt_ms * 500)
+        for order in ('heal', f'delay {delay}',
+                      f'rate {self.lab.wan.rate_kbit}', 'loss 0'):
+            self.addCleanup(self.line.tell, order)
+
+    def connect(self, timeout=5):
+        """Return how long a TCP handshake with the edge takes, in seconds."""
+        port = self.lab.port('etcd0', self.far)
+        started = time.monotonic()
+        with socket.create_connection((self.lab.address(self.far), port),
+                                      timeout):
+            return time.monotonic() - started
+
+    def test_a_handshake_takes_the_round_trip(self):
+        shortest = min(self.connect() for _ in range(10)) * 1000
+        self.assertGreaterEqual(shortest, self.lab.wan.rtt_ms)
+        self.assertLess(shortest, self.lab.wan.rtt_ms * 1.5 + 5)
+
+    def test_the_round_trip_changes_at_run_time(self):
+        self.line.tell('delay 75000')
+        shortest = min(self.connect() for _ in range(5)) * 1000
+        self.assertGreaterEqual(shortest, 150)
+
+    def test_a_cut_line_carries_nothing_and_heals(self):
+        before = self.line.tell('cut')
+        with self.assertRaises(OSError):
+            self.connect(timeout=1)
+        after = self.line.tell('stat')
+        self.assertEqual(before['ab_bytes'], after['ab_bytes'])
+        self.assertGreater(after['ab_dropped'], before['ab_dropped'])
+        self.line.tell('heal')
+        deadline.wait('the line carrying again', self.connect, 30,
+                      retry_on=(OSError,))
+
+    def test_bytes_are_counted(self):
+        before = self.line.tell('stat')
+        member = etcd.Etcd(self.lab, self.far)
+        for _ in range(20):
+            self.assertTrue(member.is_healthy())
+        after = self.line.tell('stat')
+        self.assertGreater(after['ab_bytes'] - before['ab_bytes'], 20 * 100)
+        self.assertGreater(after['ba_bytes'] - before['ba_bytes'], 20 * 100)
+
+    def test_a_rate_holds_the_bytes_back(self):
+        # 4 MiB at 16 Mbit/s need two seconds; unlimited, less than one.
+        scratch = self.lab.path('state', 'wan', 'random')
+        scratch.write_bytes(random.randbytes(4 << 20))
+        name = f'volumes/{self.name()}'
+        self.addCleanup(ceph.rbd, self.lab, self.far, 'rm', '--no-progress',
+                        name)
+        self.line.tell('rate 16000')
+        started = time.monotonic()
+        ceph.rbd(self.lab, self.far, 'import', '--no-progress', scratch, name)
+        self.assertGreaterEqual(time.monotonic() - started, 2.0)

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Generate the samples in etc/ and validate them beside the services' own.
+
+``python -m tests.samples`` writes them; with ``--check`` a sample that is not
+up to date is an error. In both cases oslo-config-validator must accept each
+sample, with every option set to its default, next to the service's own
+options, and must refuse the same sample with one option misspelt.
+"""
+
+import argparse
+import pathlib
+import re
+import subprocess  # nosec B404
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+GENERATOR = ROOT / 'etc' / 'oslo-config-generator'
+#: Namespaces of each service's own options, from its own generator file.
+SERVICES = {
+    'nova': ['nova.conf', 'keystonemiddleware.auth_token', 'oslo.messaging',
+             'oslo.log', 'oslo.concurrency'],
+    'cinder': ['cinder', 'keystonemiddleware.auth_token', 'oslo.messaging',
+               'oslo.log', 'oslo.concurrency'],
+    'glance': ['glance.api', 'glance.store', 'glance.multi_store',
+               'keystonemiddleware.auth_token', 'oslo.messaging', 'oslo.log',
+               'oslo.concurrency']}
+#: How each door is switched on, as the README says.
+SWITCH = {
+    'nova': '''[filter_scheduler]
+available_filters = nova.scheduler.filters.all_filters
+available_filters = dcn_plugins.nova.site_filter.DCNSiteFilter
+enabled_filters = DCNSiteFilter,ComputeFilter
+''',
+    'cinder': '''[DEFAULT]
+enabled_backends = ceph
+[coordination]
+backend_url = etcd3+http://192.0.2.1:2379?api_version=v3
+''',
+    'glance': '''[oslo_messaging_notifications]
+driver = dcn_copy
+'''}
+_OPTION = re.compile(r'^#(\w+ = )', re.MULTILINE)
+
+
+def tool(name, *arguments):
+    """Run a program of this environment and return its result."""
+    return subprocess.run(  # nosec B603
+        [str(pathlib.Path(sys.prefix, 'bin', name)), *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def generate(service):
+    """Write one sample and return (old text, new text)."""
+    path = ROOT / 'etc' / service / 'dcn.conf.sample'
+    path.parent.mkdir(exist_ok=True)
+    before = path.read_text() if path.exists() else ''
+    done = tool('oslo-config-generator', '--config-file',
+                GENERATOR / f'{service}.conf')
+    if done.returncode:
+        sys.exit(f'oslo-config-generator for {service}: {done.stderr}')
+    return before, path.read_text()
+
+
+def validate(service, text):
+    """Return what oslo-config-validator says of a configuration file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        conf = pathlib.Path(scratch, f'{service}.conf')
+        conf.write_text(text)
+        namespaces = [f'--namespace={name}' for name in
+                      [f'dcn_plugins.{service}'] + SERVICES[service]]
+        return tool('oslo-config-validator', '--input-file', conf,
+                    *namespaces)
+
+
+def check(service, is_checking):
+    """Return the complaints about one service's sample."""
+    before, sample = generate(service)
+    complaints = []
+    if is_checking and before != sample:
+        complaints.append(f'etc/{service}/dcn.conf.sample was not up to '
+                          'date: run tox -e genconfig and commit it')
+    options = _OPTION.sub(r'\1', sample)
+    done = validate(service, SWITCH[service] + options)
+    if done.returncode:
+        complaints.append(f'{service}: refused: {done.stdout}{done.stderr}')
+    # A validator that accepts everything would prove nothing.
+    done = validate(service, SWITCH[service] + options + 'misspelt = 1\n')
+    if not done.returncode:
+        complaints.append(f'{service}: a misspelt option was accepted')
+    count = len(_OPTION.findall(sample))
+    print(f'etc/{service}/dcn.conf.sample: {count} options')
+    return complaints
+
+
+def main():
+    """Generate and validate all samples; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--check', action='store_true',
+                        help='fail when a sample has changed')
+    arguments = parser.parse_args()
+    complaints = [text for service in SERVICES
+                  for text in check(service, arguments.check)]
+    for text in complaints:
+        print(f'error: {text}', file=sys.stderr)
+    return bool(complaints)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
