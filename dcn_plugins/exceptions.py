@@ -25,7 +25,7 @@ class DCNError(Exception):
 
 
 class ConfigError(DCNError):
-    """Report configuration that cannot be used: where, what, and the remedy."""
+    """Report configuration that is of no use: where, what, and the remedy."""
 
     outcome = Outcome.NOTHING_DONE
     exit_code = 2
@@ -46,7 +46,7 @@ class LockError(DCNError):
 
 
 class LockTimeout(LockError):
-    """Report that the lock stayed with somebody else for as long as we waited."""
+    """Report that the lock stayed with somebody else all the time."""
 
     outcome = Outcome.NOTHING_DONE
 
@@ -90,7 +90,7 @@ class CopyError(DCNError):
 
 
 class CopyRefused(CopyError):
-    """Report that Glance refused a copy for good, so that a retry is useless."""
+    """Report that Glance refused a copy for good: a retry is useless."""
 
     outcome = Outcome.NOTHING_DONE
 

@@ -7,7 +7,7 @@ DISTRIBUTION = 'dcn_plugins'
 
 
 def version_string():
-    """Return the installed version, or ``unknown`` when it is only on sys.path.
+    """Return the installed version, or ``unknown`` when there is none.
 
     A source tree on PYTHONPATH has no metadata; a door must load all the same.
     """

@@ -41,14 +41,35 @@ OPTS = [
              'API request that made it active is never held up.'),
 ]
 
+# Not loading.register_session_conf_options: its "timeout" would be a second
+# name for copy_request_timeout_seconds.
+TLS_OPTS = [opt for opt in loading.get_session_conf_options()
+            if opt.dest in ('cafile', 'certfile', 'keyfile', 'insecure')]
+
 
 def register_opts(conf):
     """Register the options of the hook; a second call changes nothing."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    # Not GROUP itself: every conf that it is registered with shares its
+    # options, also those of the auth plugin that only one of them has.
+    conf.register_group(
+        cfg.OptGroup(GROUP.name, title=GROUP.title, help=GROUP.help))
+    conf.register_opts(OPTS + TLS_OPTS, group=GROUP)
     loading.register_auth_conf_options(conf, GROUP.name)
+
+
+def auth_opts(conf):
+    """Return the options that the auth plugin chosen in ``[dcn]`` reads.
+
+    They are registered only when the plugin is loaded. Empty when the
+    credentials come from another group. Raises ``NoMatchingPlugin`` of
+    keystoneauth when there is no plugin of that name.
+    """
+    if conf[GROUP.name].auth_section or not conf[GROUP.name].auth_type:
+        return []
+    return loading.get_auth_plugin_conf_options(conf[GROUP.name].auth_type)
 
 
 def list_opts():
     """Return ``[(group, options)]`` for oslo-config-generator."""
-    return [(GROUP, OPTS + loading.get_auth_common_conf_options())]
+    return [(GROUP,
+             OPTS + TLS_OPTS + loading.get_auth_common_conf_options())]

@@ -20,8 +20,9 @@ OPTS = [
 
 def register_opts(conf):
     """Register the options of the locks; a second call changes nothing."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    # By name: a group object that is registered collects the options of
+    # whoever registers it next.
+    conf.register_opts(OPTS, group=GROUP.name)
 
 
 def list_opts():

@@ -35,9 +35,10 @@ OPTS = [
 
 
 def register_opts(conf):
-    """Register the options of the site filter; a second call changes nothing."""
-    conf.register_group(GROUP)
-    conf.register_opts(OPTS, group=GROUP)
+    """Register the options of the filter; a second call changes nothing."""
+    # By name: a group object that is registered collects the options of
+    # whoever registers it next.
+    conf.register_opts(OPTS, group=GROUP.name)
 
 
 def list_opts():

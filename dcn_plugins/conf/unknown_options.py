@@ -48,13 +48,18 @@ def find(paths, group, known):
     return unknown
 
 
-def warn(conf, group):
+def warn(conf, group, also_known=()):
     """Log one warning per option of ``[group]`` that no plugin knows.
 
     Never raises: a spelling mistake must not keep the service from starting.
+
+    :param also_known: options that are registered later than this check.
     """
     try:
-        found = find(config_files(conf), group, set(conf[group]))
+        known = set(conf[group]).union(
+            name for opt in also_known
+            for name in (opt.dest, *(old.name for old in opt.deprecated_opts)))
+        found = find(config_files(conf), group, known)
     except (cfg.Error, OSError) as exc:
         LOG.warning('The options of [%s] could not be checked: %s', group, exc)
         return

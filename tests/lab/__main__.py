@@ -97,11 +97,13 @@ def run_up(arguments):
 def run_demo(arguments):
     """Bring a lab up, walk through the workflow, take it down."""
     from tests.lab import demo
-    made = up(arguments)
+    is_up = False
     try:
+        made = up(arguments)
+        is_up = True
         return 0 if demo.run(made, say) else 1
     finally:
-        if arguments.keep:
+        if arguments.keep and is_up:
             say(f'the lab stays up: python -m tests.lab --dir '
                 f'{arguments.dir} status|exec|down')
         else:

@@ -118,4 +118,5 @@ def make_sites(lab):
         for number in range(nova.computes(lab, site)):
             compute.add_host_to_aggregate(
                 aggregate, nova.compute_host(site, number))
-    compute.create_flavor(name=FLAVOR, ram=128, vcpus=1, disk=1)
+    # disk=0: the root disk is as large as the image.
+    compute.create_flavor(name=FLAVOR, ram=128, vcpus=1, disk=0)

@@ -8,7 +8,6 @@ import time
 from tests.lab import catalogue
 from tests.lab import deadline
 from tests.lab import layout as layouts
-from tests.lab import wan
 from tests.lab.services import ceph
 from tests.lab.services import cinder
 from tests.lab.services import etcd
@@ -21,6 +20,7 @@ from tests.lab.services import neutron_stub
 from tests.lab.services import nova
 from tests.lab.services import placement
 from tests.lab.services import rabbitmq
+from tests.lab import wan
 
 _WORKERS = 6
 
@@ -81,7 +81,7 @@ class Cloud:
         return [compute.host for compute in self.of(nova.Compute)]
 
     def expected(self):
-        """Return ``{(binary, host)}`` as the service lists should show them."""
+        """Return ``{(binary, host)}`` as the service lists should be."""
         rows = {('nova-compute', host) for host in self.hosts()}
         return rows | {('cinder-volume', f'{v.host}@{cinder.BACKEND}')
                        for v in self.of(cinder.Volume)}
@@ -172,7 +172,9 @@ class Cloud:
             {name: before for name, (_function, before) in steps.items()})
         order.prepare()
         running = {}
-        with concurrent.futures.ThreadPoolExecutor(_WORKERS) as pool:
+        # Not "with": it would wait for every running step after a failure.
+        pool = concurrent.futures.ThreadPoolExecutor(_WORKERS)
+        try:
             while order.is_active():
                 for name in order.get_ready():
                     running[pool.submit(steps[name][0])] = name
@@ -180,10 +182,10 @@ class Cloud:
                     running, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
                     name = running.pop(future)
-                    if future.exception():
-                        pool.shutdown(cancel_futures=True, wait=False)
-                        future.result()
+                    future.result()
                     order.done(name)
                     report(time.monotonic() - started, name)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         self.lab.state['complete'] = True
         self.lab.save()

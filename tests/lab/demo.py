@@ -5,6 +5,7 @@ A step returns its evidence, read from the cloud or from Ceph after the fact,
 or raises; nothing is said to have worked because a request was accepted.
 """
 
+import os
 import re
 import time
 
@@ -12,9 +13,9 @@ from tests.lab import deadline
 from tests.lab import guest
 from tests.lab import layout as layouts
 from tests.lab import report
-from tests.lab import workflow
 from tests.lab.services import cinder
 from tests.lab.services import nova
+from tests.lab import workflow
 
 
 def check(is_true, what):
@@ -36,6 +37,8 @@ class Demo:
         self.near = cloud.lab.edges[0]
         self.far = cloud.lab.edges[-1]
         self.url = cloud['image-source'].url(guest.NAME)
+        #: Memory in MiB (PSS, RSS) while all guests of the workflow run.
+        self.peak = (0, 0)
 
     def steps(self):
         """Return ``[(title, function)]``."""
@@ -134,7 +137,7 @@ class Demo:
         parent = self.user.parent(self.near, 'volumes',
                                   f'volume-{self.volume.id}')
         check(parent == f'images/{self.image}@snap', f'a clone, not {parent}')
-        check(self.volume.host.startswith(f'{self.near}@'),
+        check(self.volume.host.startswith(f'{self.near}-vol-'),
               f'a backend of {self.near}, not {self.volume.host}')
         return f'parent={parent} host={self.volume.host}'
 
@@ -339,6 +342,7 @@ class Demo:
     def delete_all(self):
         """Servers, volumes and images go; nothing is left in Ceph."""
         user = self.user
+        self.peak = report.total_memory(self.lab.directory)
         for server in list(user.cloud.compute.servers()):
             user.delete_server(server.id)
         user.cloud.block_storage.delete_snapshot(self.volume_snap.id)
@@ -380,8 +384,12 @@ def run(cloud, say):
                      ('step', 'result', 'evidence')))
     good = sum(row[2] == 'ok' for row in rows)
     pss, rss = report.total_memory(cloud.lab.directory)
-    say(f'\nlab ready after {cloud.lab.state["up_seconds"]:.0f} s, workflow '
-        f'{time.monotonic() - started:.0f} s, memory {pss:.0f} MiB PSS '
-        f'({rss:.0f} MiB RSS)')
+    # How long tests/lab/demo took to prepare the machine.
+    set_up = int(os.environ.get('DCN_SETUP_SECONDS', 0))
+    up, flow = cloud.lab.state['up_seconds'], time.monotonic() - started
+    say(f'\nset-up {set_up} s + lab {up:.0f} s + workflow {flow:.0f} s = '
+        f'{set_up + up + flow:.0f} s; memory at the end {pss:.0f} MiB PSS '
+        f'({rss:.0f} MiB RSS), with guests '
+        f'{demo.peak[0]:.0f} MiB PSS ({demo.peak[1]:.0f} MiB RSS)')
     say(f'{good} passed, {len(rows) - good} failed')
     return is_ok

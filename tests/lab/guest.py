@@ -52,10 +52,11 @@ while [ ! -b /dev/vda ] && [ $tries -lt 50 ]; do
     sleep 0.1; tries=$((tries + 1))
 done
 if [ -b /dev/vda ]; then
-    text=$(dd if=/dev/vda bs=512 skip={sector} count=1 2>/dev/null | tr -d '\\0')
-    boots=$(echo "$text" | sed -n 's/^BOOTS=\\([0-9]*\\).*/\\1/p')
+    boots=$(dd if=/dev/vda bs=512 skip={sector} count=1 2>/dev/null |
+        tr -d '\\0' | sed -n 's/^BOOTS=\\([0-9]*\\).*/\\1/p')
     boots=$((${{boots:-0}} + 1))
-    echo "BOOTS=$boots" | dd of=/dev/vda bs=512 seek={sector} conv=sync,notrunc 2>/dev/null
+    echo "BOOTS=$boots" |
+        dd of=/dev/vda bs=512 seek={sector} conv=sync,notrunc 2>/dev/null
     sync
     echo "{boots} $boots" > /dev/console
 fi

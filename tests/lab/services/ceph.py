@@ -240,5 +240,5 @@ class Cluster(service.Service):
         # A client has no socket: its name would be the daemons'.
         client = ('[client]\nadmin_socket =\nlog_file =\n'
                   f'keyring = {home}/$name.keyring\n')
-        return '[global]\n' + ''.join(
-            f'{key} = {value}\n' for key, value in lines.items()) + osd + client
+        everywhere = ''.join(f'{k} = {v}\n' for k, v in lines.items())
+        return f'[global]\n{everywhere}{osd}{client}'

@@ -149,6 +149,8 @@ class Compute(service.Service):
                     # A node's identity outlives the process with this one.
                     'compute_driver': 'fake.FakeDriverWithoutFakeNodes',
                     'heal_instance_info_cache_interval': -1,
+                    # The guest does not listen to the power button.
+                    'shutdown_timeout': 2,
                     'report_interval': 10,
                     'resume_guests_state_on_host_boot': 'true'},
                 'compute': {'resource_provider_association_refresh': 300}},

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An API of OpenStack under uWSGI."""
+"""An API of OpenStack under uWSGI.
+
+Debian's, as PyPI's has to be compiled for most of a minute.
+"""
 
 import http.client
 
@@ -24,7 +27,8 @@ class API(service.Service):
         # --py-sys-executable: oslo.concurrency starts sys.executable, which
         # would be uwsgi.
         return [
-            self.lab.program('uwsgi'), '--http-socket',
+            '/usr/bin/uwsgi-core', '--plugin', 'python3', '--virtualenv',
+            self.lab.venv, '--http-socket',
             f'{self.lab.address()}:{self.listening_port}',
             '--add-header', 'Connection: close', '--module', self.module,
             '--processes', '1', '--threads', str(self.threads), '--master',

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+
+import logging
+import os
+import time
+
+import fixtures
+from oslo_config import cfg
+import testtools
+
+from dcn_plugins import exceptions
+from dcn_plugins.glance import copy_hook
+from tests.unit.glance import http_service
+
+
+class CopyHookTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.copy_hook._shared', None))
+
+    def make_conf(self, text):
+        path = self.useFixture(fixtures.TempDir()).join('glance-api.conf')
+        with open(path, 'w') as file:
+            file.write(text)
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', path])
+        return conf
+
+    def make(self, conf):
+        hook = copy_hook.CopyHook(conf, topics=[], transport=None)
+        self.addCleanup(lambda: self.worker_of(hook).stop())
+        return hook
+
+    def worker_of(self, hook):
+        return hook._shared.of_this_process().worker
+
+    def wait_until_idle(self, hook):
+        deadline = time.monotonic() + 20
+        while (len(self.worker_of(hook)._list)
+                and time.monotonic() < deadline):
+            time.sleep(0.01)
+
+    def notify(self, hook, event='image.update', image_id='image-1',
+               status='active'):
+        hook.notify({}, {'event_type': event, 'payload': {
+            'id': image_id, 'status': status,
+            'properties': {'dcn_sites': 'dcn0'}}}, 'INFO', None)
+
+    def test_drivers_of_a_process_are_loaded_once_and_share(self):
+        # oslo.messaging gives each of them another wrapper.
+        text = '[dcn]\nauth_type = none\n'
+        first = self.make(self.make_conf(text))
+        second = self.make(self.make_conf(text))
+        self.assertEqual(1, self.log.output.count('dcn_copy loaded ('
+                                                  'dcn_plugins '))
+        self.assertIs(self.worker_of(first), self.worker_of(second))
+
+    def test_misspelt_option_is_warned_of(self):
+        self.make(self.make_conf('[dcn]\ncopy_retry_second = 5\n'))
+        self.assertIn('Did you mean copy_retry_seconds?', self.log.output)
+
+    def test_options_of_the_auth_plugin_are_known(self):
+        self.make(self.make_conf(
+            '[dcn]\nauth_type = password\nauth_url = http://127.0.0.1/\n'
+            'username = u\npassword = p\nuser-name = u\ncafile = /f\n'
+            'project_name = service\nuser_domain_name = Default\n'))
+        self.assertNotIn('has no effect', self.log.output)
+
+    def test_options_of_no_chosen_plugin_are_not(self):
+        self.make(self.make_conf('[dcn]\nusername = u\n'))
+        self.assertIn('[dcn] username is not an option', self.log.output)
+
+    def test_bad_values_say_where(self):
+        for line, name in (('copy_retry_seconds = soon', 'copy_retry_seconds'),
+                           ('copy_interface = internl', 'copy_interface'),
+                           ('copy_endpoint_override = host', 'override'),
+                           ('copy_queue_size = 0', 'copy_queue_size'),
+                           ('auth_type = psword', 'psword')):
+            conf = self.make_conf(f'[dcn]\n{line}\n')
+            error = self.assertRaises(
+                exceptions.ConfigError, copy_hook.CopyHook, conf, [], None)
+            self.assertIn('glance-api.conf [dcn]', str(error))
+            self.assertIn(name, str(error))
+
+    def test_full_queue_names_the_image(self):
+        hook = self.make(self.make_conf('[dcn]\ncopy_queue_size = 1\n'))
+        self.notify(hook)
+        self.notify(hook, image_id='image-2')
+        self.assertIn('Image image-2 is not copied: the queue is full',
+                      self.log.output)
+        self.notify(hook, 'image.delete', status='deleted')
+        self.notify(hook, image_id='image-3')
+        self.assertNotIn('Image image-3', self.log.output)
+
+    def test_notify_never_raises(self):
+        hook = self.make(self.make_conf(''))
+        hook.notify({}, {'event_type': 'image.update', 'payload': {
+            'id': ['no', 'hash'], 'status': 'active',
+            'properties': {'dcn_sites': 'dcn0'}}}, 'INFO', None)
+        self.assertIn('The notification image.update was not looked at',
+                      self.log.output)
+
+    def test_child_process_has_its_own_thread(self):
+        service = self.useFixture(http_service.HTTPService())
+        service.answers['GET /v2/images/child'] = 200, {'id': 'child'}
+        service.answers['GET /v2/images/parent'] = 200, {'id': 'parent'}
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.copy_request.FIRST_LOOK_SECONDS', 0.0))
+        hook = self.make(self.make_conf(
+            '[dcn]\nauth_type = none\n'
+            f'copy_endpoint_override = {service.url}\n'))
+        self.notify(hook, image_id='parent')
+        pid = os.fork()
+        if pid == 0:
+            try:
+                self.notify(hook, image_id='child')
+                self.wait_until_idle(hook)
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        self.assertIn('GET /v2/images/child',
+                      [name for name, _, _ in service.requests])
