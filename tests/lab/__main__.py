@@ -5,7 +5,7 @@ import argparse
 import os
 import pathlib
 import signal
-import subprocess  # nosec B404
+import subprocess
 import sys
 import time
 
@@ -37,7 +37,7 @@ def install_plugins(lab):
 
     :raises deadline.LabError: with what pip said.
     """
-    done = subprocess.run(  # nosec B603
+    done = subprocess.run(
         [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
          '--no-build-isolation', '--no-index', '--disable-pip-version-check',
          '--root-user-action=ignore', '--target', str(lab.plugins),
@@ -125,7 +125,7 @@ def run_exec(arguments):
            'PYTHONPATH': str(lab.plugins),
            'DCN_LAB': str(lab.directory)}
     argv = arguments.argv or [os.environ.get('SHELL', '/bin/bash')]
-    return subprocess.run(argv, env=env).returncode  # nosec B603
+    return subprocess.run(argv, env=env).returncode
 
 
 def run_service(arguments):
@@ -167,7 +167,7 @@ def parser():
     top = argparse.ArgumentParser(
         prog='python -m tests.lab', description=__doc__)
     top.add_argument('--dir', type=pathlib.Path, default=pathlib.Path(
-        os.environ.get('DCN_LAB', '/var/tmp/dcn-lab')),  # nosec B108
+        os.environ.get('DCN_LAB', '/var/tmp/dcn-lab')),
         help='directory of the lab (default: %(default)s)')
     commands = top.add_subparsers(required=True, metavar='COMMAND')
     for name, function in (('up', run_up), ('demo', run_demo)):

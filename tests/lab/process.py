@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import signal
-import subprocess  # nosec B404: the lab's whole job
+import subprocess
 import time
 
 from tests.lab import deadline
@@ -42,7 +42,7 @@ def environment(lab, extra=None):
         'PYTHONWARNINGS': 'ignore',
         'LANG': 'C.UTF-8',
         'HOME': str(lab.path('state')),
-        'TMPDIR': '/tmp',  # nosec B108: short, for unix sockets
+        'TMPDIR': '/tmp',
     }
     env.update(extra or {})
     return env
@@ -65,7 +65,7 @@ def run(lab, argv, site=layouts.CENTRAL, seconds=120, text_in=None, env=None,
         does not end in time.
     """
     try:
-        done = subprocess.run(  # nosec B603
+        done = subprocess.run(
             in_site(lab, site, argv), input=text_in, text=True,
             capture_output=True, env=environment(lab, env), timeout=seconds,
             stdin=subprocess.DEVNULL if text_in is None else None)
@@ -98,7 +98,7 @@ class Process:
         killed before the record is written.
         """
         with self.log.open('ab') as log:
-            child = subprocess.Popen(  # nosec B603
+            child = subprocess.Popen(
                 in_site(self.lab, site, argv), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.lab.directory,
                 env=environment(self.lab, env), start_new_session=True)

@@ -9,7 +9,7 @@ import ctypes
 import os
 import pathlib
 import socket
-import subprocess  # nosec B404
+import subprocess
 import tempfile
 
 from tests.lab import deadline
@@ -50,7 +50,7 @@ def ip(*arguments):
 
     :raises deadline.LabError: with what it said.
     """
-    done = subprocess.run(  # nosec B603 B607
+    done = subprocess.run(
         ['ip', *map(str, arguments)], capture_output=True, text=True,
         timeout=20)
     if done.returncode:
@@ -73,7 +73,7 @@ class Link(service.Service):
         if not self.program.exists():
             scratch = self.program.with_suffix('.new')
             # Not process.run: the namespaces may not be there yet.
-            subprocess.run(  # nosec B603 B607
+            subprocess.run(
                 ['gcc', '-O2', '-o', scratch, _SOURCE], check=True,
                 timeout=60)
             scratch.rename(self.program)

@@ -273,6 +273,20 @@ class Workflow:
         found = re.search(r'parent: (\S+)', text)
         return found.group(1) if found else ''
 
+    def remove_disk(self, site, server_id):
+        """Remove what a server has left in Ceph; return whether it had.
+
+        Nova looks for the disk at the site where the server is; of one that
+        has left its site the disk stays behind for ever.
+        """
+        name = f'{server_id}_disk'
+        if name not in self.rbd_images(site, 'vms'):
+            return False
+        ceph.rbd(self.lab, site, 'snap', 'purge', '--no-progress',
+                 f'vms/{name}')
+        ceph.rbd(self.lab, site, 'rm', '--no-progress', f'vms/{name}')
+        return True
+
     def rbd_images(self, site, pool):
         """Return the names of the RBD images in a pool."""
         return ceph.rbd(self.lab, site, 'ls', pool).split()
@@ -306,7 +320,8 @@ class Workflow:
                 found = get()
             except openstack.exceptions.NotFoundException:
                 return True
-            if found.status.lower() in ('error', 'error_deleting'):
+            # A server that is in ERROR shows it until it is gone.
+            if found.status == 'error_deleting':
                 raise deadline.LabError(f'{what} is {found.status}')
             return False
 
