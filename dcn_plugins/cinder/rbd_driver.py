@@ -229,8 +229,12 @@ class DCNRBDDriver(rbd.RBDDriver):
         super().__init__(*args, **kwargs)
         locking.register_opts(CONF)
         self._fsids = {}
-        LOG.info('DCNRBDDriver loaded (dcn_plugins %s) for backend %s',
-                 version.version_string(), self._backend_name)
+        # Read at use, as an operator may change it while we run; read here
+        # too, so that a bad value keeps the backend from starting rather
+        # than making every operation fail.
+        LOG.info('DCNRBDDriver loaded (dcn_plugins %s) for backend %s, '
+                 'lock_wait_seconds=%s', version.version_string(),
+                 self._backend_name, CONF.dcn.lock_wait_seconds)
         unknown_options.warn(CONF, locking.GROUP.name)
 
     def do_setup(self, context):

@@ -72,6 +72,11 @@ class ThreeMembersTest(ContractOnEtcd, lab_case.LabCase):
 
 class DriverTest(lab_case.LabCase):
 
+    def assert_no_lock_is_left(self):
+        # Cinder's manager gives its own lock back after the record is gone.
+        deadline.wait('an etcd without locks', lambda: not keys(
+            self.lab, self.near, '/tooz/locks'), 10)
+
     def test_operations_leave_no_lock_behind(self):
         image = self.import_image([self.near])
         made = self.user.volume(self.name(), self.near, image)
@@ -80,7 +85,7 @@ class DriverTest(lab_case.LabCase):
         storage.delete_snapshot(snapshot.id)
         storage.wait_for_delete(snapshot, wait=60)
         self.user.delete_volume(made.id)
-        self.assertEqual([], keys(self.lab, self.near, '/tooz/locks'))
+        self.assert_no_lock_is_left()
         self.assertEqual([], self.user.rbd_images(self.near, 'volumes'))
 
     def test_an_operation_holds_a_lock_while_it_runs(self):
@@ -99,4 +104,4 @@ class DriverTest(lab_case.LabCase):
             osd.resume()
         self.assertTrue(all(made.id in key for key in held), held)
         storage.wait_for_delete(made, wait=60)
-        self.assertEqual([], keys(self.lab, self.near, '/tooz/locks'))
+        self.assert_no_lock_is_left()

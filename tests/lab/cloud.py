@@ -22,7 +22,8 @@ from tests.lab.services import placement
 from tests.lab.services import rabbitmq
 from tests.lab import wan
 
-_WORKERS = 6
+# More than cores, as a step mostly waits for its program.
+_WORKERS = 10
 
 
 class Cloud:

@@ -98,12 +98,14 @@ class Process:
         killed before the record is written.
         """
         with self.log.open('ab') as log:
+            written = log.tell()
             child = subprocess.Popen(
                 in_site(self.lab, site, argv), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=subprocess.STDOUT, cwd=self.lab.directory,
                 env=environment(self.lab, env), start_new_session=True)
         self.record.write_text(json.dumps(
-            {'pid': child.pid, 'start': start_time(child.pid)}))
+            {'pid': child.pid, 'start': start_time(child.pid),
+             'written': written}))
         # Nobody waits for the child but this interpreter, as long as it
         # lives: without poll() it would stay a zombie that looks alive.
         self._child = child
@@ -161,6 +163,15 @@ class Process:
         if pid is not None:
             kill_group(pid)
         self.record.unlink(missing_ok=True)
+
+    def has_logged(self, text):
+        """Say whether this run of the process has logged a text."""
+        known = self._read()
+        if not known:
+            return False
+        with self.log.open('rb') as log:
+            log.seek(known['written'])
+            return text.encode() in log.read()
 
     def tail(self, lines=8):
         """Return the end of the log."""

@@ -49,12 +49,21 @@ class LoadingTest(LoadingTestCase):
                                   CLASS_PATH + 'Typo')
         self.assertIn('DCNRBDDriverTypo', str(error))
 
-    def test_a_misspelt_option_is_told_and_does_no_harm(self):
+    def configure(self, text):
+        """Have CONF read a cinder.conf of this text."""
         path = self.useFixture(fixtures.TempDir()).join('cinder.conf')
         with open(path, 'w') as stream:
-            stream.write('[dcn]\nlock-wait_secnds = 5\n')
+            stream.write(text)
         CONF([], default_config_files=[path])
         self.addCleanup(CONF, [], default_config_files=[])
+
+    def test_a_value_that_is_not_valid_is_refused_with_its_name(self):
+        self.configure('[dcn]\nlock_wait_seconds = 0\n')
+        error = self.assertRaises(ValueError, self.load)
+        self.assertIn('lock_wait_seconds', str(error))
+
+    def test_a_misspelt_option_is_told_and_does_no_harm(self):
+        self.configure('[dcn]\nlock-wait_secnds = 5\n')
         self.assertIs(rbd_driver.DCNRBDDriver, type(self.load().driver))
         self.assertIn('Did you mean lock_wait_seconds?', self.log.output)
 

@@ -104,6 +104,8 @@ class Scheduler(service.Service):
 class Volume(service.Service):
     """A cinder-volume; those of an edge form one active/active cluster."""
 
+    ready_seconds = 120
+
     def __init__(self, lab, site, number=0):
         self.host = volume_host(site, number)
         super().__init__(lab, f'cinder-volume-{self.host}', site)
@@ -135,3 +137,7 @@ class Volume(service.Service):
 
     def command(self):
         return [self.lab.program('cinder-volume'), '--config-file', self.conf]
+
+    def is_ready(self):
+        return self.process.has_logged(
+            'Driver post RPC initialization completed')
