@@ -7,6 +7,7 @@ import time
 
 from tests.integration import lab_case
 from tests.lab import deadline
+from tests.lab import layout as layouts
 from tests.lab.services import ceph
 from tests.lab.services import etcd
 
@@ -69,5 +70,6 @@ class LineTest(lab_case.LabCase):
                         name)
         self.line.tell('rate 16000')
         started = time.monotonic()
-        ceph.rbd(self.lab, self.far, 'import', '--no-progress', scratch, name)
+        ceph.rbd(self.lab, self.far, 'import', '--no-progress', scratch, name,
+                 run_at=layouts.CENTRAL)
         self.assertGreaterEqual(time.monotonic() - started, 2.0)

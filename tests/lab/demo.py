@@ -278,8 +278,7 @@ class Demo:
         dead.kill()
         volumes = [self.user.volume(f'alone-{i}', self.near, self.image)
                    for i in range(4)]
-        for volume in volumes:
-            self.user.delete_volume(volume.id)
+        self.user.delete_volume(*[volume.id for volume in volumes])
         seconds = time.monotonic() - started
         dead.start()
         return (f'kill -9 {dead.host}: {len(volumes)} volumes created and '
@@ -343,14 +342,13 @@ class Demo:
         """Servers, volumes and images go; nothing is left in Ceph."""
         user = self.user
         self.peak = report.total_memory(self.lab.directory)
-        for server in list(user.cloud.compute.servers()):
-            user.delete_server(server.id)
+        user.delete_server(*[s.id for s in user.cloud.compute.servers()])
         orphan = user.remove_disk(self.near, self.unpinned.id)
         user.cloud.block_storage.delete_snapshot(self.volume_snap.id)
         deadline.wait('snapshot being gone', lambda: not list(
             user.cloud.block_storage.snapshots()), 60)
-        for volume in list(user.cloud.block_storage.volumes()):
-            user.delete_volume(volume.id)
+        user.delete_volume(
+            *[v.id for v in user.cloud.block_storage.volumes()])
         for image in list(user.cloud.image.images()):
             user.cloud.image.delete_image(image.id)
         left = [f'{site}/{pool}/{name}' for site in self.lab.sites

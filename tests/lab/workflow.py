@@ -5,6 +5,7 @@ Every method waits until the cloud has done it and raises ``LabError`` with
 the cloud's own reason when it has not.
 """
 
+import functools
 import re
 
 import openstack
@@ -125,12 +126,15 @@ class Workflow:
         self._wait_image(image_id, seconds)
         return image_id
 
-    def delete_volume(self, volume_id, seconds=60):
-        """Delete a volume and wait until it is gone."""
+    def delete_volume(self, *volume_ids, seconds=90):
+        """Delete volumes and wait until they are gone."""
         storage = self.cloud.block_storage
-        storage.delete_volume(volume_id)
-        self._wait_gone(f'volume {volume_id}',
-                        lambda: storage.get_volume(volume_id), seconds)
+        for volume_id in volume_ids:
+            storage.delete_volume(volume_id)
+        for volume_id in volume_ids:
+            self._wait_gone(
+                f'volume {volume_id}',
+                functools.partial(storage.get_volume, volume_id), seconds)
 
     def clusters(self):
         """Return the active/active clusters of cinder-volumes."""
@@ -237,12 +241,15 @@ class Workflow:
         self._wait_image(image.id, seconds)
         return image.id
 
-    def delete_server(self, server_id, seconds=90):
-        """Delete a server and wait until it is gone."""
+    def delete_server(self, *server_ids, seconds=90):
+        """Delete servers and wait until they are gone."""
         compute = self.cloud.compute
-        compute.delete_server(server_id)
-        self._wait_gone(f'server {server_id}',
-                        lambda: compute.get_server(server_id), seconds)
+        for server_id in server_ids:
+            compute.delete_server(server_id)
+        for server_id in server_ids:
+            self._wait_gone(
+                f'server {server_id}',
+                functools.partial(compute.get_server, server_id), seconds)
 
     def boots(self, server_id, seconds=120):
         """Return how often a real guest has booted off its disk."""

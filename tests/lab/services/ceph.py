@@ -44,10 +44,15 @@ def system_keyring(lab, site):
     return _ETC / f'{cluster_name(lab, site)}.client.{USER}.keyring'
 
 
-def rbd(lab, site, *arguments, seconds=60):
-    """Run ``rbd`` as the administrator of a site's cluster."""
+def rbd(lab, site, *arguments, seconds=60, run_at=None):
+    """Run ``rbd`` as the administrator of a site's cluster.
+
+    :param run_at: the site whose network it runs in; the cluster's own, so
+        that looking at evidence does not cross the WAN.
+    """
     return process.run(
-        lab, ['rbd', '-c', conf(lab, site), *arguments], seconds=seconds)
+        lab, ['rbd', '-c', conf(lab, site), *arguments], run_at or site,
+        seconds=seconds)
 
 
 def fsid(lab, site):
