@@ -110,7 +110,7 @@ class CopyRequest:
                 ','.join(lacking) or 'the stores in its dcn_sites',
                 self._reason or 'Glance accepted the copy but has not done it')
             return None
-        wait_seconds = min(2.0 ** self._tries, LONGEST_WAIT_SECONDS)
+        wait_seconds = min(2.0 ** min(self._tries, 10), LONGEST_WAIT_SECONDS)
         self._tries += 1
         return min(now + wait_seconds, self._deadline)
 

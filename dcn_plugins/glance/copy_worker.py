@@ -45,9 +45,11 @@ class CopyWorker:
             is_added = self._list.add(
                 request, now + copy_request.FIRST_LOOK_SECONDS)
             if self._thread is None:
-                self._thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._run, name='dcn_copy', daemon=True)
-                self._thread.start()
+                thread.start()
+                # Only now: if it cannot be started, the next event tries.
+                self._thread = thread
             self._changed.notify()
         return is_added
 

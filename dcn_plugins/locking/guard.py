@@ -19,6 +19,11 @@ from dcn_plugins.locking import names as lock_names
 
 LOG = logging.getLogger(__name__)
 
+# A release that gets no answer is repeated for about as long as a lease lasts
+# (30 s in tooz): a repetition is safe, as it names the holder.
+RELEASE_SECONDS = 30.0
+RELEASE_PAUSE_SECONDS = 1.0
+
 # Names that the present flow of control holds. A context variable belongs to
 # one thread, and to one greenlet where there are some; a new thread or
 # greenlet starts with none, as it must: it would run beside the holder.
@@ -107,17 +112,40 @@ def _release(lock, name, operation, failures):
 
     It does not raise, so that the other locks are given back too.
     """
-    try:
-        released = lock.release()
-    except Exception as exc:
-        failure = exceptions.LockServiceError(name, _reason(exc))
-        failure.__cause__ = exc
-        failures.append(failure)
-        return
+    deadline = time.monotonic() + RELEASE_SECONDS
+    error = None
+    while True:
+        try:
+            released = lock.release()
+            break
+        except Exception as exc:
+            error = exceptions.LockServiceError(name, _reason(exc))
+            error.__cause__ = exc
+            if time.monotonic() >= deadline:
+                released = False
+                break
+            LOG.warning('Lock %s is not released yet: %s', name, exc)
+            time.sleep(RELEASE_PAUSE_SECONDS)
     if released:
         LOG.debug('Lock %s released', name)
-    else:
-        failures.append(exceptions.LockLost(name, operation))
+        return
+    # "Not yours" after a try without an answer may be the answer to that
+    # one: nobody knows.
+    failures.append(error or exceptions.LockLost(name, operation))
+    _forget(lock)
+
+
+def _forget(lock):
+    """Keep tooz from renewing a lock that we are done with.
+
+    Its etcd driver removes a lock from the list that its heart renews only
+    after a release that went well; any other lock would stay taken for as
+    long as this process lives. There is no call for it, so this looks for
+    that list, and leaves all as it is where there is none.
+    """
+    renewed = getattr(getattr(lock, '_coord', None), '_acquired_locks', None)
+    if isinstance(renewed, set):
+        renewed.discard(lock)
 
 
 def _report(failures):

@@ -16,6 +16,8 @@ class LockService:
     def __init__(self, retry_error=False):
         self.retry_error = retry_error
         self.owners = {}
+        # As tooz' etcd driver keeps what its heart renews.
+        self._acquired_locks = set()
         self.journal = []
         self.faults = {}
         self.changed = threading.Condition()
@@ -25,9 +27,12 @@ class LockService:
         self._fail('get_lock', name)
         return Lock(self, name)
 
-    def fail(self, call, name, exception):
-        """Let a call (get_lock, acquire, release) raise for this name."""
-        self.faults[call, name] = exception
+    def fail(self, call, name, exception, times=None):
+        """Let a call (get_lock, acquire, release) raise for this name.
+
+        :param times: how often; None means always.
+        """
+        self.faults[call, name] = [exception, times]
 
     def take_away(self, name):
         """Let the lease of this name end behind the back of its holder."""
@@ -36,15 +41,19 @@ class LockService:
             self.changed.notify_all()
 
     def _fail(self, call, name):
-        if (call, name) in self.faults:
-            raise self.faults[call, name]
+        fault = self.faults.get((call, name))
+        if fault is None or fault[1] == 0:
+            return
+        if fault[1] is not None:
+            fault[1] -= 1
+        raise fault[0]
 
 
 class Lock:
     """One holder's lock."""
 
     def __init__(self, service, name):
-        self.service = service
+        self.service = self._coord = service
         self.name = name
 
     def acquire(self, blocking=True, shared=False, timeout=None):
@@ -59,6 +68,7 @@ class Lock:
                 lambda: self.name not in self.service.owners, wait_seconds)
             if granted:
                 self.service.owners[self.name] = self
+                self.service._acquired_locks.add(self)
                 self.service.journal.append(('acquire', self.name))
                 return True
         if self.service.retry_error and blocking is not False:
@@ -72,6 +82,7 @@ class Lock:
             if self.service.owners.get(self.name) is not self:
                 return False
             del self.service.owners[self.name]
+            self.service._acquired_locks.discard(self)
             self.service.journal.append(('release', self.name))
             self.service.changed.notify_all()
             return True

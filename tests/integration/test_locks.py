@@ -72,10 +72,17 @@ class ThreeMembersTest(ContractOnEtcd, lab_case.LabCase):
 
 class DriverTest(lab_case.LabCase):
 
-    def assert_no_lock_is_left(self):
+    def assert_no_lock_is_left(self, site=None):
         # Cinder's manager gives its own lock back after the record is gone.
         deadline.wait('an etcd without locks', lambda: not keys(
-            self.lab, self.near, '/tooz/locks'), 10)
+            self.lab, site or self.near, '/tooz/locks'), 10)
+
+    def delete_until_locked(self, volume, site):
+        """Delete a volume at a site whose OSD is frozen; return our locks."""
+        self.user.cloud.block_storage.delete_volume(volume.id)
+        return deadline.wait('a lock of ours in etcd', lambda: [
+            key for key in keys(self.lab, site, '/tooz/locks')
+            if 'dcn' in key], 20)
 
     def test_operations_leave_no_lock_behind(self):
         image = self.import_image([self.near])
@@ -92,16 +99,31 @@ class DriverTest(lab_case.LabCase):
         # With the OSD frozen a deletion stays inside the driver for as long
         # as it takes to look.
         made = self.user.volume(self.name(), self.near)
-        storage = self.user.cloud.block_storage
         osd = self.cloud[f'ceph-{self.near}'].osd
         osd.pause()
         try:
-            storage.delete_volume(made.id)
-            held = deadline.wait('a lock of ours in etcd', lambda: [
-                key for key in keys(self.lab, self.near, '/tooz/locks')
-                if 'dcn' in key], 20)
+            held = self.delete_until_locked(made, self.near)
         finally:
             osd.resume()
         self.assertTrue(all(made.id in key for key in held), held)
-        storage.wait_for_delete(made, wait=60)
+        self.user.cloud.block_storage.wait_for_delete(made, wait=60)
         self.assert_no_lock_is_left()
+
+    def test_etcd_away_at_the_release_strands_no_lock(self):
+        made = self.user.volume(self.name(), self.far)
+        osd = self.cloud[f'ceph-{self.far}'].osd
+        member = self.cloud[f'etcd-{self.far}-0']
+        self.addCleanup(member.resume)
+        osd.pause()
+        try:
+            self.delete_until_locked(made, self.far)
+            member.pause()
+        finally:
+            osd.resume()
+        # The work is done; the lock cannot be given back yet.
+        deadline.wait('the image being gone', lambda: (
+            f'volume-{made.id}' not in self.user.rbd_images(
+                self.far, 'volumes')), 30)
+        member.resume()
+        self.user.cloud.block_storage.wait_for_delete(made, wait=60)
+        self.assert_no_lock_is_left(self.far)

@@ -5,6 +5,7 @@ import argparse
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from tests.lab import report
 from tests.lab import wan
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ACTIONS = ('start', 'stop', 'restart', 'kill', 'pause', 'resume')
 
 
@@ -50,8 +52,33 @@ def install_plugins(lab):
                                 f'{done.stderr.strip()[-500:]}')
 
 
+_claims = []
+
+
+def claim(directory):
+    """Let no second command bring the same lab up or down at the same time.
+
+    By a name that ends with the process, however it ends, and leaves no file.
+
+    :raises deadline.LabError: when another command has claimed the lab.
+    """
+    if _claims:
+        return
+    mine = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        mine.bind(f'\0{layouts.Layout(directory, {}).name}')
+    except OSError:
+        raise deadline.LabError(
+            f'another command brings the lab in {directory} up or down: wait '
+            'for it, end it, or name another directory with --dir') from None
+    _claims.append(mine)
+
+
 def up(arguments):
     """Bring a lab up; one that is there, whole or broken, goes first."""
+    claim(arguments.dir)
+    # So that a later sweep finds what is started outside of a service, too.
+    os.environ[layouts.MARKER] = str(arguments.dir)
     ended = cleanup.remove(arguments.dir)
     if ended:
         say(f'an earlier lab was here: {ended} processes ended')
@@ -156,7 +183,11 @@ def run_down(arguments):
 
 def take_down(arguments):
     """End everything and say so."""
+    claim(arguments.dir)
     started = time.monotonic()
+    # Half a removal helps nobody; it takes a second or two.
+    for number in _ENDING:
+        signal.signal(number, signal.SIG_IGN)
     ended = cleanup.remove(arguments.dir)
     say(f'down: {ended} processes ended in '
         f'{time.monotonic() - started:.1f} s, nothing left')
@@ -207,8 +238,13 @@ def parser():
 def main(argv=None):
     """Run one command and return its exit status."""
     arguments = parser().parse_args(argv)
+    # Another spelling of the path would be another lab.
+    arguments.dir = arguments.dir.resolve()
+    # Keys and passwords are for nobody else.
+    os.umask(0o077)
     # A terminated demo takes its lab down like an interrupted one.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in _ENDING[1:]:
+        signal.signal(number, lambda signum, _frame: sys.exit(128 + signum))
     try:
         return arguments.function(arguments)
     except deadline.LabError as exc:

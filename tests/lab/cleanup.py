@@ -38,11 +38,26 @@ def remove(directory):
         path.unlink(missing_ok=True)
     if _ETC_CEPH.is_dir() and not any(_ETC_CEPH.iterdir()):
         _ETC_CEPH.rmdir()
-    shutil.rmtree(directory, ignore_errors=True)
+    remove_tree(directory)
     left = leftovers(directory)
     if left:
         raise deadline.LabError('left behind: ' + ', '.join(left))
     return ended
+
+
+def remove_tree(directory):
+    """Remove a lab's directory; what says that it is one goes last."""
+    if not directory.exists():
+        return
+    for entry in directory.iterdir():
+        if entry.name == layouts.FILE:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
+    (directory / layouts.FILE).unlink(missing_ok=True)
+    directory.rmdir()
 
 
 def is_lab(directory):

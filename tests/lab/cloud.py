@@ -8,6 +8,7 @@ import time
 from tests.lab import catalogue
 from tests.lab import deadline
 from tests.lab import layout as layouts
+from tests.lab import process
 from tests.lab.services import ceph
 from tests.lab.services import cinder
 from tests.lab.services import etcd
@@ -173,7 +174,6 @@ class Cloud:
             {name: before for name, (_function, before) in steps.items()})
         order.prepare()
         running = {}
-        # Not "with": it would wait for every running step after a failure.
         pool = concurrent.futures.ThreadPoolExecutor(_WORKERS)
         try:
             while order.is_active():
@@ -186,7 +186,13 @@ class Cloud:
                     future.result()
                     order.done(name)
                     report(time.monotonic() - started, name)
+        except BaseException:
+            # No step may start a program after the lab was taken down.
+            deadline.closing.set()
+            process.sweep(self.lab.directory)
+            raise
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=True, cancel_futures=True)
+            deadline.closing.clear()
         self.lab.state['complete'] = True
         self.lab.save()

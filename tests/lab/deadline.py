@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Waits that end, and say what they waited for."""
 
+import threading
 import time
 
 
@@ -18,6 +19,19 @@ class LabTimeout(LabError):
         super().__init__(f'{text}: {last}' if last else text)
 
 
+#: Set when a lab is being taken down: nobody waits or starts any more.
+closing = threading.Event()
+
+
+def check_open():
+    """Raise when the lab is being taken down.
+
+    :raises LabError: so that steps that still run end at once.
+    """
+    if closing.is_set():
+        raise LabError('the lab is being taken down')
+
+
 def wait(what, condition, seconds, interval=0.2, retry_on=()):
     """Call ``condition`` until it is true and return what it returned.
 
@@ -28,6 +42,7 @@ def wait(what, condition, seconds, interval=0.2, retry_on=()):
     end = time.monotonic() + seconds
     last = None
     while True:
+        check_open()
         try:
             result = condition()
         except LabError:

@@ -13,6 +13,7 @@ from tests.lab import deadline
 from tests.lab import guest
 from tests.lab import layout as layouts
 from tests.lab import report
+from tests.lab.services import ceph
 from tests.lab.services import cinder
 from tests.lab.services import nova
 from tests.lab import workflow
@@ -352,10 +353,11 @@ class Demo:
         for image in list(user.cloud.image.images()):
             user.cloud.image.delete_image(image.id)
         left = [f'{site}/{pool}/{name}' for site in self.lab.sites
-                for pool in ('volumes', 'images', 'vms')
-                for name in user.rbd_images(site, pool)]
+                for pool in ceph.pools(site)
+                for name in user.rbd_images(site, pool)
+                + user.rbd_trash(site, pool)]
         check(not left, f'empty pools, not {left}')
-        text = 'the pools are empty at every site'
+        text = 'all pools and their trash are empty at every site'
         if orphan:
             text += (f'; the disk that the move without our filter left at '
                      f'{self.near} was removed by hand')

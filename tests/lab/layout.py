@@ -94,11 +94,13 @@ class Layout:
             'ports': {}, 'secrets': {}, 'complete': False, 'phases': [],
             'source': str(source or ''),
         }
-        directory.mkdir(parents=True, exist_ok=True)
+        # Passwords and keys are inside.
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         layout = cls(directory, state)
+        # First of all: without it nobody may remove the directory again.
+        layout.save()
         for sub in ('etc', 'run', 'log', 'state'):
             layout.path(sub).mkdir(exist_ok=True)
-        layout.save()
         return layout
 
     @classmethod

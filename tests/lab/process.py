@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import time
@@ -64,6 +65,7 @@ def run(lab, argv, site=layouts.CENTRAL, seconds=120, text_in=None, env=None,
     :raises deadline.LabError: when it fails, with its last lines; when it
         does not end in time.
     """
+    deadline.check_open()
     try:
         done = subprocess.run(
             in_site(lab, site, argv), input=text_in, text=True,
@@ -97,6 +99,7 @@ class Process:
         The marker in the environment finds the process even when we are
         killed before the record is written.
         """
+        deadline.check_open()
         with self.log.open('ab') as log:
             written = log.tell()
             child = subprocess.Popen(
@@ -212,7 +215,9 @@ def owned(directory):
     the command line.
     """
     marker = f'{layouts.MARKER}={directory}'.encode()
-    inside = f'{directory}/'.encode()
+    # As the beginning of a path, not of somebody's /srv/DIRECTORY.
+    inside = re.compile(rb'(?:^|[\0=:,"])'
+                        + re.escape(f'{directory}/').encode())
     mine = set()
     parent = os.getpid()
     while parent > 1:
@@ -228,7 +233,8 @@ def owned(directory):
             command = (entry / 'cmdline').read_bytes()
         except OSError:
             continue
-        is_guest = b'qemu' in command.split(b'\0')[0] and inside in command
+        is_guest = (b'qemu' in command.split(b'\0')[0]
+                    and inside.search(command))
         if marker in environ or is_guest:
             pids.append(int(entry.name))
     return pids

@@ -298,6 +298,11 @@ class Workflow:
         """Return the names of the RBD images in a pool."""
         return ceph.rbd(self.lab, site, 'ls', pool).split()
 
+    def rbd_trash(self, site, pool):
+        """Return what is in the trash of a pool."""
+        return ceph.rbd(self.lab, site, 'trash', 'ls', '--all',
+                        pool).splitlines()
+
     # Waiting
 
     def _wait_image(self, image_id, seconds):

@@ -74,9 +74,16 @@ class Daemon(service.Service):
         return [f'ceph-{self.kind}', '-f', '-c', self.cluster.conf,
                 '-i', self.ident]
 
+    @property
+    def _socket(self):
+        return self.cluster.home / 'run' / f'{self.kind}.{self.ident}.asok'
+
+    def prepare(self):
+        # One that was killed has left it behind.
+        self._socket.unlink(missing_ok=True)
+
     def is_ready(self):
-        return (self.cluster.home / 'run'
-                / f'{self.kind}.{self.ident}.asok').exists()
+        return self._socket.exists()
 
 
 class Cluster(service.Service):

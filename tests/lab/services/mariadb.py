@@ -9,7 +9,7 @@ from tests.lab import process
 from tests.lab import service
 
 USER = 'lab'
-DATABASES = ('keystone', 'placement', 'nova_api', 'nova_cell0', 'nova_cell1',
+DATABASES = ('keystone', 'placement', 'nova_api', 'nova', 'nova_cell0',
              'glance', 'cinder')
 
 
@@ -37,7 +37,8 @@ class MariaDB(service.Service):
         self.home.mkdir(parents=True, exist_ok=True)
         process.run(self.lab, [
             'mariadb-install-db', '--no-defaults', '--user=root',
-            '--auth-root-authentication-method=normal', '--skip-test-db',
+            '--auth-root-authentication-method=socket', '--skip-test-db',
+            '--auth-root-socket-user=root',
             f'--datadir={data}'], log=self.lab.path('log', 'mariadb-init.log'))
         (data / 'installed').touch()
 

@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 import unittest
+from unittest import mock
 
 import hypothesis
 from hypothesis import strategies as st
@@ -58,6 +59,11 @@ class GuardTest(unittest.TestCase):
         self.service = lock.LockService()
         self.hold = functools.partial(guard.hold, self.service.get_lock,
                                       wait_seconds=1, operation='test')
+        for name, seconds in (('RELEASE_SECONDS', 0.1),
+                              ('RELEASE_PAUSE_SECONDS', 0.01)):
+            patch = mock.patch.object(guard, name, seconds)
+            patch.start()
+            self.addCleanup(patch.stop)
 
     @hypothesis.given(st.lists(st.sampled_from('abcdef')),
                       st.lists(st.sampled_from('abcdef')), st.booleans())
@@ -140,6 +146,28 @@ class GuardTest(unittest.TestCase):
                          caught.exception.outcome)
         self.assertIsInstance(caught.exception.__cause__, ConnectionError)
         self.assertEqual({'b'}, set(self.service.owners))
+
+    def test_a_release_without_an_answer_is_repeated(self):
+        self.service.fail('release', 'a', ConnectionError('reset'), times=3)
+        with self.hold(['a']):
+            pass
+        self.assertEqual({}, self.service.owners)
+
+    def test_not_ours_after_no_answer_is_not_called_a_loss(self):
+        # The first try may have done it.
+        self.service.fail('release', 'a', ConnectionError('reset'), times=1)
+        with self.assertRaises(exceptions.LockServiceError) as caught:
+            with self.hold(['a']):
+                self.service.take_away('a')
+        self.assertEqual(exceptions.Outcome.UNKNOWN,
+                         caught.exception.outcome)
+
+    def test_no_lock_that_is_not_released_is_renewed_for_ever(self):
+        self.service.fail('release', 'a', ConnectionError('gone'))
+        with self.assertRaises(exceptions.LockLost):
+            with self.hold(['a', 'b']):
+                self.service.take_away('b')
+        self.assertEqual(set(), self.service._acquired_locks)
 
     def test_the_surest_loss_is_raised_and_the_other_logged(self):
         self.service.fail('release', 'b', ConnectionError('gone'))
