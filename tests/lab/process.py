@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import pathlib
-import re
 import signal
 import subprocess
 import time
@@ -211,13 +210,11 @@ def owned(directory):
     """Return the pids of all processes that belong to a lab directory.
 
     By the marker in the environment they were started with, or, as libvirt
-    starts qemu with an environment of its own, by the directory's name on
-    the command line.
+    starts guests with an environment of its own, by what is mounted over
+    libvirt's directories where they live.
     """
     marker = f'{layouts.MARKER}={directory}'.encode()
-    # As the beginning of a path, not of somebody's /srv/DIRECTORY.
-    inside = re.compile(rb'(?:^|[\0=:,"])'
-                        + re.escape(f'{directory}/').encode())
+    mounted = mounted_root(pathlib.Path(directory))
     mine = set()
     parent = os.getpid()
     while parent > 1:
@@ -230,14 +227,25 @@ def owned(directory):
             continue
         try:
             environ = (entry / 'environ').read_bytes().split(b'\0')
-            command = (entry / 'cmdline').read_bytes()
+            mounts = (entry / 'mountinfo').read_text()
         except OSError:
             continue
-        is_guest = (b'qemu' in command.split(b'\0')[0]
-                    and inside.search(command))
-        if marker in environ or is_guest:
+        if marker in environ or any(
+                line.split()[3].startswith(mounted)
+                for line in mounts.splitlines()):
             pids.append(int(entry.name))
     return pids
+
+
+def mounted_root(directory):
+    """Return how mountinfo names what is mounted from inside a directory.
+
+    The path within its file system, with a slash at the end.
+    """
+    base = directory
+    while not os.path.ismount(base):
+        base = base.parent
+    return f'/{directory.relative_to(base)}/'
 
 
 def sweep(directory, seconds=15):

@@ -68,24 +68,6 @@ class ProcessTest(unittest.TestCase):
         process.sweep(self.lab.directory)
         self.assertIsNone(other.poll())
 
-    def guest(self, path):
-        """Start what looks like a guest with a disk at ``path``."""
-        made = subprocess.Popen(
-            ['qemu-test', '-c', 'import time; time.sleep(60)',
-             f'file:conf={path}/disk'], executable=sys.executable, env={})
-        self.addCleanup(made.wait)
-        self.addCleanup(made.kill)
-        return made
-
-    def test_a_sweep_finds_guests_and_leaves_those_of_others(self):
-        mine = self.guest(self.lab.directory)
-        other = self.guest(f'/srv{self.lab.directory}')
-        deadline.wait('the guest', lambda: mine.pid in process.owned(
-            self.lab.directory), 5)
-        self.assertNotIn(other.pid, process.owned(self.lab.directory))
-        mine.kill()
-        mine.wait()
-
     def test_a_listener_is_the_process_that_owns_the_socket(self):
         port = self.lab.port('p')
         with socket.socket() as mine:
