@@ -76,13 +76,16 @@ def claim(directory):
 
 def up(arguments):
     """Bring a lab up; one that is there, whole or broken, goes first."""
+    # What was asked for is read before anything is ended.
+    layouts.check_directory(arguments.dir)
+    layouts.check_edges(arguments.sites)
+    link = layouts.Wan.parse(arguments.wan) if arguments.wan else None
     claim(arguments.dir)
     # So that a later sweep finds what is started outside of a service, too.
     os.environ[layouts.MARKER] = str(arguments.dir)
     ended = cleanup.remove(arguments.dir)
     if ended:
         say(f'an earlier lab was here: {ended} processes ended')
-    link = layouts.Wan.parse(arguments.wan) if arguments.wan else None
     lab = layouts.Layout.create(arguments.dir, arguments.sites,
                                 arguments.guests, link, SOURCE)
     say(f'lab in {lab.directory}: {", ".join(lab.sites)}; guests: '

@@ -85,8 +85,7 @@ class Layout:
         """
         directory = pathlib.Path(directory)
         check_directory(directory)
-        if not 1 <= edges <= 20:
-            raise deadline.LabError(f'--sites {edges}: 1 to 20 edge sites')
+        check_edges(edges)
         state = {
             'guests': guests,
             'sites': [CENTRAL] + [f'dcn{i}' for i in range(edges)],
@@ -247,6 +246,15 @@ class Layout:
                 known[name] = make()
                 self.save()
             return known[name]
+
+
+def check_edges(edges):
+    """Refuse a number of edge sites that no machine of ours can hold.
+
+    :raises deadline.LabError: with the range.
+    """
+    if not 1 <= edges <= 20:
+        raise deadline.LabError(f'--sites {edges}: 1 to 20 edge sites')
 
 
 def check_directory(directory):
