@@ -253,16 +253,17 @@ def sweep(directory, seconds=15):
 
     :raises deadline.LabTimeout: when some do not die (state D).
     """
-    first = owned(directory)
-
-    def gone():
-        left = owned(directory)
+    left = first = owned(directory)
+    end = time.monotonic() + seconds
+    # Not deadline.wait(), which refuses when the lab is being taken down.
+    while left:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        return not left
-
-    deadline.wait(f'the end of all processes of {directory}', gone, seconds)
+        if time.monotonic() >= end:
+            raise deadline.LabTimeout(f'the end of processes {left}', seconds)
+        time.sleep(0.1)
+        left = owned(directory)
     return len(first)
 
 

@@ -59,6 +59,14 @@ class ProcessTest(unittest.TestCase):
         self.assertGreaterEqual(process.sweep(self.lab.directory), 2)
         self.assertEqual([], process.owned(self.lab.directory))
 
+    def test_a_sweep_works_while_the_lab_is_closing(self):
+        self.spawn('sleep', '60')
+        deadline.closing.set()
+        self.addCleanup(deadline.closing.clear)
+        self.assertEqual(1, process.sweep(self.lab.directory))
+        with self.assertRaisesRegex(deadline.LabError, 'taken down'):
+            self.spawn('sleep', '60')
+
     def test_a_sweep_leaves_other_labs_alone(self):
         other = subprocess.Popen(['sleep', '60'], env={
             layout.MARKER: f'{self.lab.directory}2', 'PATH': os.defpath})
