@@ -240,12 +240,19 @@ def owned(directory):
 def mounted_root(directory):
     """Return how mountinfo names what is mounted from inside a directory.
 
-    The path within its file system, with a slash at the end.
+    The path within its file system, with a slash at the end: the path here
+    may lead through a bind mount, a subvolume or a chroot.
     """
+    roots = {}
+    for line in (PROC / 'self' / 'mountinfo').read_text().splitlines():
+        fields = line.split()
+        # Of several mounts on one point the last one is on top.
+        roots[fields[4]] = fields[3]
     base = directory
-    while not os.path.ismount(base):
+    while str(base) not in roots:
         base = base.parent
-    return f'/{directory.relative_to(base)}/'
+    root = roots[str(base)].rstrip('/')
+    return f'{root}/{directory.relative_to(base)}/'
 
 
 def sweep(directory, seconds=15):
