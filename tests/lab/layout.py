@@ -199,28 +199,29 @@ class Layout:
             if key not in ports:
                 taken = max((first + many for first, many in ports.values()),
                             default=_PORTS_FROM)
-                ports[key] = [self._free(site, taken, count), count]
+                ports[key] = [self._free(taken, count), count]
                 self.save()
             return ports[key][0]
 
-    def _free(self, site, start, count):
+    def _free(self, start, count):
         limit = ephemeral_start()
         first = start
         while first + count < limit:
             busy = next((port for port in range(first, first + count)
-                         if not self._is_free(site, port)), None)
+                         if not self._is_free(port)), None)
             if busy is None:
                 return first
             first = busy + 1
         raise deadline.LabError(
             f'no {count} free ports between {start} and {limit}')
 
-    def _is_free(self, site, port):
+    def _is_free(self, port):
         if self.wan:
             return True
+        # On all addresses: Erlang listens on others than it is told.
         with socket.socket() as probe:
             try:
-                probe.bind((self.address(site), port))
+                probe.bind(('', port))
             except OSError as exc:
                 if exc.errno == errno.EADDRINUSE:
                     return False
