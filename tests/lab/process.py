@@ -209,12 +209,14 @@ def tree(root):
 def owned(directory):
     """Return the pids of all processes that belong to a lab directory.
 
-    By the marker in the environment they were started with, or, as libvirt
-    starts guests with an environment of its own, by what is mounted over
-    libvirt's directories where they live.
+    By the marker in the environment they were started with. nova-scheduler
+    writes its title over it, so by the session of a recorded process too. And
+    libvirt starts guests with an environment and a session of their own, so
+    by what is mounted over libvirt's directories where they live.
     """
     marker = f'{layouts.MARKER}={directory}'.encode()
     mounted = mounted_root(pathlib.Path(directory))
+    sessions = recorded_sessions(pathlib.Path(directory))
     mine = set()
     parent = os.getpid()
     while parent > 1:
@@ -228,13 +230,33 @@ def owned(directory):
         try:
             environ = (entry / 'environ').read_bytes().split(b'\0')
             mounts = (entry / 'mountinfo').read_text()
+            session = int((entry / 'stat').read_text().rsplit(
+                ')', 1)[1].split()[3])
         except OSError:
             continue
-        if marker in environ or any(
-                line.split()[3].startswith(mounted)
-                for line in mounts.splitlines()):
+        if (marker in environ
+                or session in sessions
+                or any(line.split()[3].startswith(mounted)
+                       for line in mounts.splitlines())):
             pids.append(int(entry.name))
     return pids
+
+
+def recorded_sessions(directory):
+    """Return the sessions of the processes that a lab has recorded.
+
+    Each was started as the leader of one. The number of a leader that is
+    gone is not given to another process while its session has members.
+    """
+    sessions = set()
+    for record in directory.glob('run/*.json'):
+        try:
+            known = json.loads(record.read_text())
+        except (OSError, ValueError):
+            continue
+        if start_time(known['pid']) in (None, known['start']):
+            sessions.add(known['pid'])
+    return sessions
 
 
 def mounted_root(directory):

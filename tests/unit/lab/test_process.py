@@ -59,6 +59,13 @@ class ProcessTest(unittest.TestCase):
         self.assertGreaterEqual(process.sweep(self.lab.directory), 2)
         self.assertEqual([], process.owned(self.lab.directory))
 
+    def test_a_sweep_finds_one_that_has_lost_its_environment(self):
+        made = self.spawn('env', '-i', '/bin/sleep', '60')
+        deadline.wait('sleep', lambda: b'sleep' in pathlib.Path(
+            f'/proc/{made.pid}/cmdline').read_bytes().split(b'\0')[0], 5)
+        self.assertEqual(1, process.sweep(self.lab.directory))
+        self.assertFalse(made.is_alive)
+
     def test_a_sweep_works_while_the_lab_is_closing(self):
         self.spawn('sleep', '60')
         deadline.closing.set()
