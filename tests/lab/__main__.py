@@ -87,7 +87,7 @@ def up(arguments):
     if ended:
         say(f'an earlier lab was here: {ended} processes ended')
     lab = layouts.Layout.create(arguments.dir, arguments.sites,
-                                arguments.guests, link, SOURCE)
+                                arguments.guests, link)
     say(f'lab in {lab.directory}: {", ".join(lab.sites)}; guests: '
         f'{arguments.guests}; WAN: {arguments.wan or "none"}')
     started = time.monotonic()

@@ -194,5 +194,3 @@ class Cloud:
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
             deadline.closing.clear()
-        self.lab.state['complete'] = True
-        self.lab.save()

@@ -74,7 +74,7 @@ class Layout:
         self._lock = threading.Lock()
 
     @classmethod
-    def create(cls, directory, edges=2, guests='fake', wan=None, source=None):
+    def create(cls, directory, edges=2, guests='fake', wan=None):
         """Make the layout of a new lab; nothing is started.
 
         :param edges: number of edge sites, 1 to 20.
@@ -90,8 +90,7 @@ class Layout:
             'guests': guests,
             'sites': [CENTRAL] + [f'dcn{i}' for i in range(edges)],
             'wan': dataclasses.asdict(wan) if wan else None,
-            'ports': {}, 'secrets': {}, 'complete': False, 'phases': [],
-            'source': str(source or ''),
+            'ports': {}, 'secrets': {}, 'phases': [],
         }
         # Passwords and keys are inside.
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -5,7 +5,6 @@ import prettytable
 
 from tests.lab import process
 from tests.lab.services import ceph
-from tests.lab.services import etcd
 
 
 def table(headings, rows, left=()):
@@ -42,8 +41,6 @@ def port_of(service):
     """Return what to show of a service's ports."""
     if isinstance(service, ceph.Cluster):
         return service.lab.port('ceph-mon', service.site, 2)
-    if isinstance(service, etcd.Etcd):
-        return service.listening_port
     return service.listening_port or ''
 
 
