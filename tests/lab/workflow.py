@@ -129,12 +129,8 @@ class Workflow:
     def delete_volume(self, *volume_ids, seconds=90):
         """Delete volumes and wait until they are gone."""
         storage = self.cloud.block_storage
-        for volume_id in volume_ids:
-            storage.delete_volume(volume_id)
-        for volume_id in volume_ids:
-            self._wait_gone(
-                f'volume {volume_id}',
-                functools.partial(storage.get_volume, volume_id), seconds)
+        self._delete('volume', storage.delete_volume, storage.get_volume,
+                     volume_ids, seconds)
 
     def clusters(self):
         """Return the active/active clusters of cinder-volumes."""
@@ -244,12 +240,8 @@ class Workflow:
     def delete_server(self, *server_ids, seconds=90):
         """Delete servers and wait until they are gone."""
         compute = self.cloud.compute
-        for server_id in server_ids:
-            compute.delete_server(server_id)
-        for server_id in server_ids:
-            self._wait_gone(
-                f'server {server_id}',
-                functools.partial(compute.get_server, server_id), seconds)
+        self._delete('server', compute.delete_server, compute.get_server,
+                     server_ids, seconds)
 
     def boots(self, server_id, seconds=120):
         """Return how often a real guest has booted off its disk."""
@@ -324,6 +316,14 @@ class Workflow:
 
         return deadline.wait(f'{what} being {status}', settled, seconds, 0.3,
                              retry_on=_PASSING)
+
+    def _delete(self, noun, delete, get, ids, seconds):
+        # All are asked before any is waited for: they go side by side.
+        for one in ids:
+            delete(one)
+        for one in ids:
+            self._wait_gone(f'{noun} {one}', functools.partial(get, one),
+                            seconds)
 
     @staticmethod
     def _wait_gone(what, get, seconds):
