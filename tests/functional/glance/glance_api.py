@@ -160,3 +160,12 @@ class GlanceTestCase(functional.SynchronousAPIBase):
     def wait_until_idle(self):
         self.wait_for(lambda: not len(self.worker()._list),
                       'the worker to be idle')
+
+    def wait_for_import(self, image_id):
+        """Wait until no task of Glance has the image in hand.
+
+        A task saves all properties as it has read them, so that a change
+        that is made meanwhile is lost.
+        """
+        self.wait_for(lambda: 'os_glance_import_task' not in self.api_get(
+            f'/v2/images/{image_id}').json, 'the end of the import task')

@@ -77,6 +77,7 @@ class CopiesTest(glance_api.GlanceTestCase):
         image_id = self.upload(dcn_sites='store2')
         self.wait_for_stores(image_id, 'store1', 'store2')
         self.wait_until_idle()
+        self.wait_for_import(image_id)
         self.patch(image_id, 'replace', '/dcn_sites', 'store2,store3')
         self.wait_for_stores(image_id, 'store1', 'store2', 'store3')
 
