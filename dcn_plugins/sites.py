@@ -1,16 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which site a host belongs to, and which host a server may go to.
+"""Which site a host belongs to, and what its aggregates say about that site.
 
 A site is what Nova already knows: the aggregates whose metadata name it with
-``dcn:site``, or else with their availability zone. A site is a plain string;
-``None`` stands for the hosts that are in no site, for instance at the centre;
-:class:`SeveralSites` stands for a host whose aggregates contradict each other.
+``dcn:site``, or else with their availability zone. Everything else about it
+is metadata of the same aggregates. Hosts that no aggregate puts into a site
+are in no site (:attr:`Site.name` is ``None``), for instance those at the
+centre.
 """
 
 import dataclasses
+import enum
+import functools
 
 SITE_KEY = 'dcn:site'
 ZONE_KEY = 'availability_zone'
+STATE_KEY = 'dcn:state'
+STORE_KEY = 'dcn:store'
+PRIORITY_KEY = 'dcn:priority'
+PROJECTS_KEY = 'dcn:projects'
+GROUP_KEY = 'dcn:group'
+
+
+class State(enum.IntEnum):
+    """What a site takes; of two states the greater is the stricter one.
+
+    The values of ``dcn:state`` are the names in lower case.
+    """
+
+    ENABLED = 0
+    DRAINING = 1
+    DISABLED = 2
+    DOWN = 3
+
+    def __str__(self):
+        return self.name.lower()
+
+
+# What a state that nobody knows stands for. Whoever mistypes a state means to
+# close the site, and a closed site loses no data.
+UNKNOWN_STATE = State.DISABLED
+
+_STATES = {str(state): state for state in State}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,56 +57,128 @@ class SeveralSites:
         return ' and '.join(self.names)
 
 
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """What all aggregates of one host say about the site it is in.
+
+    :param name: ``None`` for a host in no site, :class:`SeveralSites` for one
+        whose aggregates contradict each other.
+    :param zones: its availability zones; Nova allows one, placement any.
+    :param stores: identifiers of the Glance stores at the site; its own name
+        when ``dcn:store`` is not set.
+    :param priority: the site of the greatest number is filled first.
+    :param projects: ids of the only projects that may use the site; empty
+        when all may.
+    :param groups: names of groups of sites that it belongs to.
+    :param faults: what is wrong with the metadata, as sentences for the log;
+        the verdict on each fault is in the other fields already.
+    """
+
+    name: str | None | SeveralSites = None
+    zones: frozenset[str] = frozenset()
+    state: State = State.ENABLED
+    stores: frozenset[str] = frozenset()
+    priority: int = 0
+    projects: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    faults: tuple[str, ...] = ()
+
+    def __str__(self):
+        if self.name is None:
+            return 'no site'
+        if isinstance(self.name, SeveralSites):
+            return f'sites {self.name} at once'
+        return f'site {self.name}'
+
+
+NO_SITE = Site()
+
+
 def site_of_host(metadatas):
-    """Return the site of a host: a name, ``None`` or :class:`SeveralSites`.
+    """Return the :class:`Site` of a host; never raises.
 
     ``dcn:site`` of any aggregate outranks the availability zones of all, so
-    several sites may share one zone. An empty value counts as not set.
+    several sites may share one zone. An empty value counts as not set. Of
+    contradictory states the strictest holds, of contradictory priorities the
+    lowest; stores, projects and groups add up.
 
     :param metadatas: the metadata of each aggregate that the host is in.
     """
     metadatas = list(metadatas)
-    for key in (SITE_KEY, ZONE_KEY):
-        names = {metadata[key] for metadata in metadatas if metadata.get(key)}
-        if names:
-            return _one_of(names)
-    return None
+    zones = frozenset(_values(metadatas, ZONE_KEY))
+    name = _one_of(_values(metadatas, SITE_KEY) or zones)
+    faults = []
+    if isinstance(name, SeveralSites):
+        faults.append(f'its aggregates name the sites {name}')
+    stores = _names(metadatas, STORE_KEY)
+    if not stores and isinstance(name, str):
+        stores = frozenset((name,))
+    return Site(
+        name=name, zones=zones, state=_state(metadatas, faults),
+        stores=stores, priority=_priority(metadatas, faults),
+        projects=_names(metadatas, PROJECTS_KEY),
+        groups=_names(metadatas, GROUP_KEY), faults=tuple(faults))
 
 
-def site_of_zone(zone, hosts, labelled):
-    """Return the site of all hosts of an availability zone.
-
-    A zone is a hint about the site and no more: the answer is
-    :class:`SeveralSites` when its hosts are in different sites, and ``None``
-    when it has no host, so that nothing is known.
-
-    :param zone: the name of the availability zone.
-    :param hosts: the hosts of the aggregates that carry it.
-    :param labelled: ``(metadata, hosts)`` of the aggregates with a
-        ``dcn:site`` that hold any of these hosts.
-    """
-    metadatas = {host: [{ZONE_KEY: zone}] for host in hosts}
-    for metadata, labelled_hosts in labelled:
-        for host in metadatas.keys() & set(labelled_hosts):
-            metadatas[host].append(metadata)
-    names = set()
-    for site in map(site_of_host, metadatas.values()):
-        names.update(site.names if isinstance(site, SeveralSites) else [site])
-    return _one_of(names) if names else None
+def listed(text):
+    """Return the names of a comma-separated list, without empty ones."""
+    return frozenset(filter(None, map(str.strip, (text or '').split(','))))
 
 
-def may_go(site, host_site):
-    """Tell whether a server of ``site`` may go to a host of ``host_site``.
+def _values(metadatas, key):
+    return {metadata[key] for metadata in metadatas if metadata.get(key)}
 
-    A server stays in its site, and one that is in no site stays among the
-    hosts in no site. A contradictory host is never right: it may have the
-    disks of either site.
-    """
-    if isinstance(host_site, SeveralSites):
-        return False
-    return site == host_site
+
+def _names(metadatas, key):
+    # Nova holds at most 255 characters in a value, seven projects. So further
+    # ones may stand in dcn:projects1, dcn:projects2, as Nova itself does it
+    # for filter_tenant_id.
+    return frozenset().union(*(
+        listed(value) for metadata in metadatas
+        for found, value in metadata.items() if found.startswith(key)))
+
+
+def _state(metadatas, faults):
+    values = _values(metadatas, STATE_KEY)
+    unknown = sorted(values - _STATES.keys())
+    state = max((_STATES.get(value, UNKNOWN_STATE) for value in values),
+                default=State.ENABLED)
+    if unknown:
+        faults.append(
+            f'{STATE_KEY}={",".join(unknown)} is none of '
+            f'{", ".join(_STATES)} and counts as {UNKNOWN_STATE}')
+    elif len(values) > 1:
+        faults.append(f'its aggregates say {STATE_KEY}='
+                      f'{",".join(sorted(values))}, so that it is {state}')
+    return state
+
+
+def _priority(metadatas, faults):
+    numbers = set()
+    for value in sorted(_values(metadatas, PRIORITY_KEY)):
+        number = _integer(value)
+        if number is None:
+            faults.append(f'{PRIORITY_KEY}={value} is no whole number and '
+                          'counts as 0')
+        numbers.add(number or 0)
+    if len(numbers) > 1:
+        faults.append(
+            f'its aggregates say {PRIORITY_KEY}='
+            f'{",".join(map(str, sorted(numbers)))}, so that the lowest holds')
+    return min(numbers, default=0)
+
+
+# Values come from operators and are few; a request meets them again and again.
+@functools.lru_cache(maxsize=256)
+def _integer(text):
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def _one_of(names):
+    if not names:
+        return None
     return next(iter(names)) if len(names) == 1 else SeveralSites(
         tuple(sorted(names)))
