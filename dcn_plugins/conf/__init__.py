@@ -3,6 +3,7 @@
 
 ===================  =====================================================
 ``sites``            nova.conf: how strictly a server stays in its site
+``volume_sites``     cinder.conf: which sites a volume may go to
 ``locking``          cinder.conf: how long an operation queues for a lock
 ``imagecopy``        glance-api.conf: how copies are asked for
 ``unknown_options``  finds misspelt options, which oslo.config ignores
