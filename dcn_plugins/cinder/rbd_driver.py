@@ -24,6 +24,7 @@ from oslo_log import log as logging
 
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
+from dcn_plugins.conf import volume_sites
 from dcn_plugins import exceptions
 from dcn_plugins.locking import guard
 from dcn_plugins.locking import names
@@ -228,6 +229,9 @@ class DCNRBDDriver(rbd.RBDDriver):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         locking.register_opts(CONF)
+        # cinder-scheduler may read the same file.
+        volume_sites.register_opts(CONF)
+        self.configuration.append_config_values(volume_sites.BACKEND_OPTS)
         self._fsids = {}
         # Read at use, as an operator may change it while we run; read here
         # too, so that a bad value keeps the backend from starting rather
@@ -246,6 +250,24 @@ class DCNRBDDriver(rbd.RBDDriver):
         if self.cluster_name:
             _refuse_node_local(CONF.coordination.backend_url)
         super().do_setup(context)
+
+    def _update_volume_stats(self):
+        super()._update_volume_stats()
+        self._stats.update(self._capabilities())
+
+    def _capabilities(self):
+        """Return what cinder-scheduler may know beyond upstream's statistics.
+
+        What cannot be told is left out; without Ceph there is no FSID.
+        """
+        site = (self.configuration.safe_get('dcn_site')
+                or self.configuration.safe_get('backend_availability_zone')
+                or CONF.storage_availability_zone)
+        # Upstream has just asked Ceph for it; its connection takes a while.
+        parts = str(self._stats.get('location_info')).split(':')
+        fsid = parts[2] if len(parts) == 5 else None
+        return {name: value for name, value in
+                (('dcn_site', site), ('dcn_fsid', fsid)) if value}
 
     def lock_scope(self):
         """Return the pool, of the cluster that is active now, to name locks.

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lists behind the ``oslo.config.opts`` entry points."""
 
+from oslo_config import cfg
+
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import sites
+from dcn_plugins.conf import volume_sites
 
 
 def list_nova_opts():
@@ -12,8 +15,14 @@ def list_nova_opts():
 
 
 def list_cinder_opts():
-    """Return what cinder-volume reads."""
-    return locking.list_opts()
+    """Return what cinder-volume and cinder-scheduler read."""
+    group = cfg.OptGroup(
+        'dcn', title='DCN locks and sites',
+        help='Locks of the RBD driver, read by cinder-volume, and site-aware '
+             'scheduling, read by cinder-scheduler.')
+    # One entry for the group, as each gets a heading of its own.
+    return [(group, locking.OPTS + volume_sites.OPTS),
+            (volume_sites.BACKEND_GROUP, volume_sites.BACKEND_OPTS)]
 
 
 def list_glance_opts():

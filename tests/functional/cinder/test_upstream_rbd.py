@@ -42,6 +42,9 @@ class UnderLocks(fixtures.Fixture):
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, 'lock_scope',
             lambda _driver: names.Scope('fsid', 'rbd')))
+        # They compare all statistics with what upstream alone reports.
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, '_capabilities', lambda _driver: {}))
         # Some pass a dictionary, a mock or a bare object for a volume or a
         # snapshot, which upstream hands on unread.
         self.useFixture(fixtures.MockPatchObject(
