@@ -11,6 +11,7 @@ from tests.lab.services import nova
 from tests.lab.services import settings
 
 FLAVOR = 'tiny'
+LARGER_FLAVOR = 'small'
 _KINDS = {'nova': 'compute', 'placement': 'placement', 'glance': 'image',
           'cinder': 'block-storage'}
 
@@ -122,3 +123,4 @@ def make_sites(lab):
                 aggregate, nova.compute_host(site, number))
     # disk=0: the root disk is as large as the image.
     compute.create_flavor(name=FLAVOR, ram=128, vcpus=1, disk=0)
+    compute.create_flavor(name=LARGER_FLAVOR, ram=160, vcpus=1, disk=0)

@@ -82,12 +82,13 @@ class Demo:
 
     def loaded(self):
         """The log of each service names its plugin and the version."""
-        expected = {'nova-scheduler': nova.FILTER, f'glance-{self.near}':
-                    'dcn_copy'}
-        expected.update({volume.name: 'DCNRBDDriver' for volume
-                         in self.cloud.of(cinder.Volume)})
+        expected = [('nova-scheduler', plugin) for plugin in (
+            nova.FILTER, nova.LAST_FILTER, nova.WEIGHER)]
+        expected.append((f'glance-{self.near}', 'dcn_copy'))
+        expected += [(volume.name, 'DCNRBDDriver')
+                     for volume in self.cloud.of(cinder.Volume)]
         versions = set()
-        for name, plugin in expected.items():
+        for name, plugin in expected:
             log = self.cloud[name].process.log
             pattern = rf'{plugin} loaded \(dcn_plugins ([^)]+)\)'
             found = re.search(pattern, log.read_text(errors='replace'))
@@ -96,7 +97,8 @@ class Demo:
         check(len(versions) == 1 and 'unknown' not in versions,
               f'one known version, not {versions}')
         return (f'dcn_plugins {versions.pop()}: ' + ', '.join(
-            sorted(set(expected.values()))) + f' in {len(expected)} logs')
+            sorted({plugin for _name, plugin in expected}))
+            + f' in {len({name for name, _plugin in expected})} logs')
 
     # Images
 

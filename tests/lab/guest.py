@@ -60,7 +60,10 @@ if [ -b /dev/vda ]; then
     sync
     echo "{boots} $boots" > /dev/console
 fi
-while true; do sleep 5; echo "{heartbeat} $(up)" > /dev/console; done
+# With the count: where a guest is migrated to its console begins anew.
+while true; do
+    sleep 5; echo "{heartbeat} $(up) {boots} $boots" > /dev/console
+done
 '''
 _SYSLINUX = '''SERIAL 0 115200
 DEFAULT linux

@@ -142,9 +142,13 @@ class Workflow:
     # Servers
 
     def server(self, name, zone=None, host=None, image_id=None,
-               volume_id=None, volume_from_image=None, seconds=180):
-        """Boot a server from an image, a volume, or a volume made for it."""
-        flavor = self.cloud.compute.find_flavor(catalogue.FLAVOR)
+               volume_id=None, volume_from_image=None, hints=None,
+               flavor=catalogue.FLAVOR, seconds=180):
+        """Boot a server from an image, a volume, or a volume made for it.
+
+        :raises deadline.LabError: with Nova's words when it does not start.
+        """
+        flavor = self.cloud.compute.find_flavor(flavor)
         body = {'name': name, 'flavorRef': flavor.id, 'networks': 'none'}
         if zone:
             body['availability_zone'] = zone
@@ -161,8 +165,9 @@ class Workflow:
                 'boot_index': 0, 'uuid': volume_from_image, 'volume_size': 1,
                 'source_type': 'image', 'destination_type': 'volume',
                 'delete_on_termination': True}]
-        answer = self.cloud.compute.post('/servers', json={'server': body},
-                                         microversion='2.90')
+        answer = self.cloud.compute.post(
+            '/servers', microversion='2.90', json={
+                'server': body, 'OS-SCH-HNT:scheduler_hints': hints or {}})
         openstack.exceptions.raise_from_response(answer)
         return self._wait_server(answer.json()['server']['id'],
                                  ('ACTIVE',), seconds)
@@ -190,8 +195,40 @@ class Workflow:
         :raises deadline.LabError: with Nova's words when no host is found;
             the server is then as it was.
         """
+        return self._move(server_id, {'migrate': None}, statuses, seconds)
+
+    def resize(self, server_id, seconds=120, statuses=('VERIFY_RESIZE',)):
+        """Resize a server to the larger flavor, as :meth:`migrate` does."""
+        flavor = self.cloud.compute.find_flavor(catalogue.LARGER_FLAVOR)
+        return self._move(server_id, {'resize': {'flavorRef': flavor.id}},
+                          statuses, seconds)
+
+    def evacuate(self, server_id, seconds=180):
+        """Rebuild a server of a host that is down on another one."""
+        return self._leave(server_id, {'evacuate': {}}, seconds)
+
+    def live_migrate(self, server_id, seconds=180):
+        """Live-migrate a server to a host that Nova chooses.
+
+        :raises deadline.LabError: with Nova's words when it stayed.
+        """
+        return self._leave(server_id, {'os-migrateLive': {
+            'host': None, 'block_migration': 'auto'}}, seconds)
+
+    def _leave(self, server_id, request, seconds):
+        # A server that is ACTIVE may be so where it was: Nova writes down its
+        # new host last.
+        before = self.get_server(server_id).compute_host
+        return self._move(
+            server_id, request, (), seconds,
+            is_done=lambda found: found.compute_host != before)
+
+    def _move(self, server_id, request, statuses, seconds, is_done=None):
         started = self._newest_action(server_id)
-        self.cloud.compute.migrate_server(server_id)
+        answer = self.cloud.compute.post(f'/servers/{server_id}/action',
+                                         json=request, microversion='2.90')
+        openstack.exceptions.raise_from_response(answer)
+        is_done = is_done or (lambda found: found.status in statuses)
 
         def done():
             action = self._newest_action(server_id)
@@ -200,7 +237,9 @@ class Workflow:
             found = self.get_server(server_id)
             if found.task_state:
                 return None
-            if found.status in statuses:
+            # A server whose move was refused is ACTIVE, like one that moved.
+            if is_done(found) and not (
+                    action['message'] and found.status == 'ACTIVE'):
                 return found
             if action['message'] or found.status == 'ERROR':
                 fault = (found.fault or {}).get('message', '')
@@ -209,7 +248,7 @@ class Workflow:
                     or action['message'])
             return None
 
-        return deadline.wait(f'server {server_id} being migrated', done,
+        return deadline.wait(f'server {server_id} being moved', done,
                              seconds, 0.5, retry_on=_PASSING)
 
     def _newest_action(self, server_id):
@@ -253,6 +292,34 @@ class Workflow:
 
         return deadline.wait(f'guest {server_id} counting its boot', counted,
                              seconds, 1, retry_on=_PASSING)
+
+    def heartbeat(self, server_id, seconds=60):
+        """Wait until a guest says once more that it lives."""
+        def said():
+            text = self.cloud.compute.get_server_console_output(
+                server_id)['output'] or ''
+            found = re.findall(rf'{guest.HEARTBEAT} ([\d.]+)', text)
+            return float(found[-1]) if found else 0.0
+
+        before = said()
+        return deadline.wait(
+            f'guest {server_id} saying {guest.HEARTBEAT}',
+            lambda: said() if said() > before else None, seconds, 1,
+            retry_on=_PASSING)
+
+    def force_down(self, host, is_down):
+        """Tell Nova that a host is dead, without waiting for it to notice."""
+        service = next(s for s in self.cloud.compute.services(
+            binary='nova-compute', host=host))
+        self.cloud.compute.update_service_forced_down(
+            service, host, 'nova-compute', forced=is_down)
+
+    def set_site(self, site, **metadata):
+        """Set ``dcn:`` metadata of a site; ``None`` removes it."""
+        compute = self.cloud.compute
+        aggregate = next(a for a in compute.aggregates() if a.name == site)
+        compute.set_aggregate_metadata(aggregate, {
+            f'dcn:{key}': value for key, value in metadata.items()})
 
     def set_compute(self, host, is_enabled):
         """Enable or disable a compute for new servers."""

@@ -13,6 +13,8 @@ from tests.lab.services import settings
 from tests.lab.services import wsgi
 
 DRIVER = 'dcn_plugins.cinder.rbd_driver.DCNRBDDriver'
+FILTER = 'DCNSiteFilter'
+WEIGHER = 'DCNSiteWeigher'
 BACKEND = 'ceph'
 
 
@@ -67,7 +69,12 @@ class Controller:
                 'storage_availability_zone': layouts.CENTRAL,
                 'allow_availability_zone_fallback': 'false',
                 'default_volume_type': '__DEFAULT__',
-                'enable_force_upload': 'true'}})
+                'scheduler_default_filters':
+                    f'{FILTER},AvailabilityZoneFilter,CapacityFilter,'
+                    'CapabilitiesFilter',
+                'scheduler_default_weighers': f'CapacityWeigher,{WEIGHER}',
+                'enable_force_upload': 'true'},
+            'dcn': {'site_map_seconds': 2}})
 
     def install(self):
         """Make the database."""

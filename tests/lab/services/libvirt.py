@@ -25,6 +25,15 @@ def uri(lab, host):
     return f'qemu+unix:///system?socket={home(lab, host)}/run/libvirt-sock'
 
 
+def address(lab, site, host):
+    """Return the address that guests migrate to.
+
+    One of the loopback network each, as no resolver knows the host names.
+    """
+    number = int(host.rsplit('-', 1)[1])
+    return f'127.1.{lab.number(site)}.{number + 1}'
+
+
 class Libvirt(service.Service):
     """The hypervisor that one nova-compute drives."""
 
@@ -36,12 +45,19 @@ class Libvirt(service.Service):
     def prepare(self):
         for sub in ('etc/qemu', 'run', 'lib/qemu', 'cache', 'log'):
             (self.home / sub).mkdir(parents=True, exist_ok=True)
+        # Nova finds the hypervisor that a guest migrates to by its address.
+        link = home(self.lab, address(self.lab, self.site, self.host))
+        if not link.is_symlink():
+            link.symlink_to(self.home)
         for target in _TARGETS:
             pathlib.Path(target).mkdir(parents=True, exist_ok=True)
         (self.home / 'etc' / 'qemu.conf').write_text(_QEMU)
         (self.home / 'etc' / 'libvirtd.conf').write_text(
             f'unix_sock_dir = "{self.home}/run"\nauth_unix_ro = "none"\n'
-            'auth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n')
+            'auth_unix_rw = "none"\nunix_sock_rw_perms = "0700"\n'
+            # Else all are the machine's, and no guest migrates from one to
+            # another.
+            f'host_uuid = "{self.lab.uuid(f"hypervisor-{self.host}")}"\n')
 
     def command(self):
         return ['unshare', '--uts', '--mount', '--propagation', 'private',
@@ -73,6 +89,11 @@ class Libvirt(service.Service):
     def domains(self):
         """Return the names of the guests that run here."""
         return self._virsh('list', '--name', check=True).split()
+
+    def destroy_guests(self):
+        """End all guests, as when the machine loses its power."""
+        for name in self.domains():
+            self._virsh('destroy', name, check=True)
 
     def _virsh(self, *arguments, check=False):
         return process.run(

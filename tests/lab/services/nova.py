@@ -10,8 +10,10 @@ from tests.lab.services import settings
 from tests.lab.services import wsgi
 
 FILTER = 'DCNSiteFilter'
-FILTER_PATH = f'dcn_plugins.nova.site_filter.{FILTER}'
+LAST_FILTER = 'DCNOneSiteFilter'
+WEIGHER = 'DCNSiteWeigher'
 ALL_FILTERS = 'nova.scheduler.filters.all_filters'
+ALL_WEIGHERS = 'nova.scheduler.weights.all_weighers'
 STOCK = ('ComputeFilter,ComputeCapabilitiesFilter,ImagePropertiesFilter,'
          'ServerGroupAntiAffinityFilter,ServerGroupAffinityFilter')
 
@@ -65,8 +67,13 @@ class Controller:
             settings.database(lab, 'nova'), {
                 'scheduler': {'discover_hosts_in_cells_interval': 10},
                 'filter_scheduler': {
-                    'available_filters': [ALL_FILTERS, FILTER_PATH],
-                    'enabled_filters': f'{FILTER},{STOCK}'},
+                    'available_filters': [
+                        ALL_FILTERS, f'dcn_plugins.nova.site_filter.{FILTER}',
+                        f'dcn_plugins.nova.one_site_filter.{LAST_FILTER}'],
+                    'enabled_filters': f'{FILTER},{STOCK},{LAST_FILTER}',
+                    'weight_classes':
+                        f'{ALL_WEIGHERS},'
+                        f'dcn_plugins.nova.site_weigher.{WEIGHER}'},
                 'dcn': {'move_policy': 'strict'}}, scheduler or {})
 
     def install(self):
@@ -123,8 +130,10 @@ class Scheduler(Central):
         self.stop()
         override = dict(options or {})
         if not with_filter:
-            override['filter_scheduler'] = {'available_filters': ALL_FILTERS,
-                                            'enabled_filters': STOCK}
+            override['filter_scheduler'] = {
+                **override.get('filter_scheduler', {}),
+                'available_filters': ALL_FILTERS, 'enabled_filters': STOCK,
+                'weight_classes': ALL_WEIGHERS}
         Controller(self.lab).prepare(override)
         self.start()
 
@@ -173,6 +182,10 @@ class Compute(service.Service):
             'libvirt': {
                 'virt_type': 'qemu', 'cpu_mode': 'none',
                 'connection_uri': libvirt.uri(lab, self.host),
+                # Nova puts the address in.
+                'live_migration_uri': libvirt.uri(lab, '%s'),
+                'live_migration_inbound_addr': libvirt.address(
+                    lab, self.site, self.host),
                 'images_type': 'rbd', 'images_rbd_pool': 'vms',
                 'images_rbd_ceph_conf': ceph.conf(lab, self.site),
                 'images_rbd_glance_store_name': self.site,
