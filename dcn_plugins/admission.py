@@ -193,7 +193,7 @@ def _move(request, site, is_own):
     where = ('no site' if request.home is None else f'site {request.home}')
     return Refusal(
         Rule.MOVE, f'the server and its disk are in {where}',
-        f'a {request.operation.value} stays there unless policy '
+        f'no {request.operation.value} leaves it unless policy '
         'dcn:cross_site_move allows more and a destination is named')
 
 

@@ -64,7 +64,7 @@ def affinity(project, site):
 
 
 class Fullness:
-    """Remember which sites are full, with a gap against to and fro.
+    """Remember which sites are full, with a gap against flapping.
 
     A site is full when less than ``1 - full_at`` of it is free, and has room
     again when more than ``1 - free_at`` is. Not thread-safe by itself.

@@ -135,7 +135,9 @@ def _names(metadatas, key):
     # for filter_tenant_id.
     return frozenset().union(*(
         listed(value) for metadata in metadatas
-        for found, value in metadata.items() if found.startswith(key)))
+        for found, value in metadata.items()
+        if found.startswith(key) and found[len(key):].strip('0123456789')
+        == ''))
 
 
 def _state(metadatas, faults):

@@ -35,12 +35,12 @@ class TextTest(testtools.TestCase):
          'correct dcn:site or availability_zone of its aggregates'),
         (Rule.MOVE, request(Operation.RESIZE), site('dcn2'),
          'the server and its disk are in site dcn1',
-         'a resize stays there unless policy dcn:cross_site_move allows '
+         'no resize leaves it unless policy dcn:cross_site_move allows '
          'more and a destination is named'),
         (Rule.MOVE,
          dataclasses.replace(request(Operation.MIGRATE), home=None),
          site('dcn2'), 'the server and its disk are in no site',
-         'a migrate stays there unless policy dcn:cross_site_move allows '
+         'no migrate leaves it unless policy dcn:cross_site_move allows '
          'more and a destination is named'),
         (Rule.ZONE, request(zone='dcn2'), site(),
          'it is not in availability zone dcn2',

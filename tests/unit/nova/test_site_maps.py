@@ -188,6 +188,16 @@ class CurrentTest(SiteMapsTest):
         self.join()
         self.assertEqual('map3', self.current())
 
+    def test_failing_database_is_not_asked_by_every_request(self):
+        self.current()
+        self.reader.error = OSError('no database')
+        self.clock.now += 12.0
+        for _ in range(20):
+            self.assertEqual('map1', self.current())
+            self.join()
+        self.assertEqual(2, self.reader.count)
+        self.assertEqual(1, self.log.output.count('Traceback'))
+
     def test_without_any_map_the_error_is_that_of_the_database(self):
         self.reader.error = OSError('no database')
         for _ in range(2):
