@@ -63,8 +63,11 @@ class BarsTest(testtools.TestCase):
 
     def test_share_of_the_cheapest_filter(self):
         for name in nova_bars.PEERS[nova_bars.FILTER_PINNED]:
+            # 0.8 is 0.349 of the one and 0.352 of the other.
+            self.assertEqual([], self.missed(
+                'microseconds_per_host', nova_bars.HOSTS, name, 2.29))
             missed = self.missed('microseconds_per_host', nova_bars.HOSTS,
-                                 name, 2.0)
+                                 name, 2.27)
             self.assertEqual(2, len(missed), missed)
             self.assertThat(missed[0], testtools.matchers.StartsWith(
                 f'{nova_bars.FILTER_PINNED}, 10,000 hosts, share'))
