@@ -9,6 +9,7 @@ disagree and say the same words.
 import collections
 import dataclasses
 import enum
+import functools
 
 from dcn_plugins import sites
 
@@ -190,10 +191,16 @@ def _move(request, site, is_own):
     if (not request.is_move or request.may_cross
             or request.move_policy != STRICT):
         return None
-    where = ('no site' if request.home is None else f'site {request.home}')
+    return _stays(request.home, request.operation)
+
+
+# One request refuses hundreds of sites for one and the same reason.
+@functools.lru_cache(maxsize=256)
+def _stays(home, operation):
+    where = 'no site' if home is None else f'site {home}'
     return Refusal(
         Rule.MOVE, f'the server and its disk are in {where}',
-        f'no {request.operation.value} leaves it unless policy '
+        f'no {operation.value} leaves it unless policy '
         'dcn:cross_site_move allows more and a destination is named')
 
 
@@ -211,6 +218,11 @@ def _zone(request, site, is_own):
             'name the zone of a site, or none')
     if zone in site.zones:
         return None
+    return _elsewhere(zone)
+
+
+@functools.lru_cache(maxsize=256)
+def _elsewhere(zone):
     return Refusal(Rule.ZONE, f'it is not in availability zone {zone}',
                    'name a zone of the site, or none')
 

@@ -14,7 +14,7 @@ import heapq
 from dcn_plugins import sites
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Place:
     """The hosts that are in the same aggregates, and so in the same site."""
 

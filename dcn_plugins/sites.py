@@ -12,6 +12,7 @@ import dataclasses
 import enum
 import functools
 
+PREFIX = 'dcn:'
 SITE_KEY = 'dcn:site'
 ZONE_KEY = 'availability_zone'
 STATE_KEY = 'dcn:state'
@@ -57,7 +58,8 @@ class SeveralSites:
         return ' and '.join(self.names)
 
 
-@dataclasses.dataclass(frozen=True)
+# With slots, as a large cloud has many.
+@dataclasses.dataclass(frozen=True, slots=True)
 class Site:
     """What all aggregates of one host say about the site it is in.
 
@@ -104,7 +106,27 @@ def site_of_host(metadatas):
 
     :param metadatas: the metadata of each aggregate that the host is in.
     """
-    metadatas = list(metadatas)
+    told = tuple(
+        tuple(item for item in metadata.items()
+              if item[0] == ZONE_KEY or item[0].startswith(PREFIX))
+        for metadata in metadatas)
+    if len(told) == 1 and len(told[0]) == 1 and told[0][0][0] == ZONE_KEY and (
+            told[0][0][1]):
+        return _site_of_zone(told[0][0][1])
+    return _site_told(told)
+
+
+# A scheduler meets the same sites in each request, and a map of all sites
+# shares the objects. Most are a zone and nothing else.
+@functools.lru_cache(maxsize=1024)
+def _site_of_zone(zone):
+    names = frozenset((zone,))
+    return Site(name=zone, zones=names, stores=names)
+
+
+@functools.lru_cache(maxsize=4096)
+def _site_told(told):
+    metadatas = [dict(items) for items in told]
     zones = frozenset(_values(metadatas, ZONE_KEY))
     name = _one_of(_values(metadatas, SITE_KEY) or zones)
     faults = []

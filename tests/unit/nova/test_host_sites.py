@@ -56,9 +56,9 @@ class GroupedTest(records.NovaTestCase):
         reads = []
 
         class Counted(dict):
-            def get(self, key, default=None):
-                reads.append(key)
-                return super().get(key, default)
+            def items(self):
+                reads.append('items')
+                return super().items()
 
         host_states = self.candidates(*['h11', 'h12'] * 500)
         one = objects.Aggregate(uuid=uuids.one, hosts=[])
