@@ -11,6 +11,7 @@ import unittest
 import openstack
 
 from tests.integration import lab_case
+from tests.lab import catalogue
 from tests.lab import deadline
 from tests.lab.services import nova
 
@@ -82,6 +83,8 @@ class MovesTestCase(lab_case.LabCase):
             f'{host} being up', lambda: self.user.force_down(
                 host, False) or True, 90, 2,
             retry_on=(openstack.exceptions.BadRequestException,))
+        # Of a server whose host is down Nova deletes the record alone.
+        catalogue.wait_services(self.lab, {('nova-compute', host)})
 
     def assert_marker(self, server_id, boots):
         self.assertEqual(
