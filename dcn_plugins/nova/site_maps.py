@@ -15,10 +15,6 @@ from dcn_plugins import map_cache
 
 LOG = logging.getLogger(__name__)
 
-FRESH_SECONDS = map_cache.FRESH_SECONDS
-MAX_AGES = map_cache.MAX_AGES
-READ_SECONDS = map_cache.READ_SECONDS
-
 _MODELS = {'Aggregate': ('id', 'uuid'),
            'AggregateHost': ('aggregate_id', 'host'),
            'AggregateMetadata': ('aggregate_id', 'key', 'value')}

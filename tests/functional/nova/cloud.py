@@ -164,7 +164,7 @@ class SiteFilterTestCase(test.TestCase):
     def read_map(self):
         """Read the map of sites, as if the present one were old."""
         with fixtures.MonkeyPatch(
-                'dcn_plugins.nova.site_maps.FRESH_SECONDS', 0.0):
+                'dcn_plugins.map_cache.FRESH_SECONDS', 0.0):
             site_request.shared().maps.fresh()
 
     def create_flavor(self, name, ram=512, **specs):

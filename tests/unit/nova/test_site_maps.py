@@ -208,14 +208,14 @@ class CurrentTest(SiteMapsTest):
 
     def test_map_that_is_far_too_old_is_not_used(self):
         self.current()
-        self.clock.now += 10.0 * site_maps.MAX_AGES
+        self.clock.now += 10.0 * map_cache.MAX_AGES
         self.reader.hold()
         self.assertEqual('map1', self.current())
         self.reader.may_end.set()
         self.join()
-        self.clock.now += 10.0 * site_maps.MAX_AGES + 1
+        self.clock.now += 10.0 * map_cache.MAX_AGES + 1
         self.assertEqual('map3', self.current())
-        self.clock.now += 10.0 * site_maps.MAX_AGES + 1
+        self.clock.now += 10.0 * map_cache.MAX_AGES + 1
         self.reader.error = OSError('no database')
         self.assertIs(self.reader.error,
                       self.assertRaises(OSError, self.maps.current))
@@ -238,7 +238,7 @@ class FreshTest(SiteMapsTest):
 
     def test_reads_again(self):
         self.assertEqual('map1', self.fresh())
-        self.clock.now += site_maps.FRESH_SECONDS + 0.5
+        self.clock.now += map_cache.FRESH_SECONDS + 0.5
         self.assertEqual('map2', self.fresh())
         self.assertEqual('map2', self.current())
 
@@ -246,8 +246,8 @@ class FreshTest(SiteMapsTest):
         self.current()
         for _ in range(100):
             self.assertEqual('map1', self.fresh())
-            self.clock.now += site_maps.FRESH_SECONDS / 100
-        self.clock.now += site_maps.FRESH_SECONDS
+            self.clock.now += map_cache.FRESH_SECONDS / 100
+        self.clock.now += map_cache.FRESH_SECONDS
         self.assertEqual('map2', self.fresh())
 
     def test_threads_that_wait_take_what_was_read_meanwhile(self):
