@@ -41,6 +41,9 @@ class State(enum.IntEnum):
 # close the site, and a closed site loses no data.
 UNKNOWN_STATE = State.DISABLED
 
+# An empty set takes as much memory as one of four.
+_NOTHING = frozenset()
+
 _STATES = {str(state): state for state in State}
 
 
@@ -134,7 +137,8 @@ def _site_told(told):
         faults.append(f'its aggregates name the sites {name}')
     stores = _names(metadatas, STORE_KEY)
     if not stores and isinstance(name, str):
-        stores = frozenset((name,))
+        # Mostly the same set, of which there is one then.
+        stores = zones if zones == {name} else frozenset((name,))
     return Site(
         name=name, zones=zones, state=_state(metadatas, faults),
         stores=stores, priority=_priority(metadatas, faults),
@@ -155,11 +159,12 @@ def _names(metadatas, key):
     # Nova holds at most 255 characters in a value, seven projects. So further
     # ones may stand in dcn:projects1, dcn:projects2, as Nova itself does it
     # for filter_tenant_id.
-    return frozenset().union(*(
+    found = set().union(*(
         listed(value) for metadata in metadatas
-        for found, value in metadata.items()
-        if found.startswith(key) and found[len(key):].strip('0123456789')
+        for told, value in metadata.items()
+        if told.startswith(key) and told[len(key):].strip('0123456789')
         == ''))
+    return frozenset(found) if found else _NOTHING
 
 
 def _state(metadatas, faults):

@@ -5,6 +5,8 @@ Filters see the aggregates of their candidates and no others; what concerns
 all sites, like where a project is at home, needs the whole map.
 """
 
+import sys
+
 from nova import context as nova_context
 from nova.db.api import api as api_db
 from nova.db.api import models
@@ -66,5 +68,6 @@ def _read_columns(context, aggregate_columns, host_columns, metadata_columns):
             rows[key][2].append(host)
     for key, name, value in context.session.query(*metadata_columns):
         if key in rows:
-            rows[key][1][name] = value
+            # Thousands of rows have the same few names.
+            rows[key][1][sys.intern(name)] = value
     return list(rows.values())
