@@ -51,7 +51,7 @@ EVACUATE = ('evacuate', {})
 # What an operation came to when the server did not go anywhere.
 REFUSED = 'refused'
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0
 
 
 def wait_until(find, what):
@@ -86,6 +86,8 @@ class SiteFilterTestCase(test.TestCase):
         self.flags(api_paste_config=os.path.join(
             sys.prefix, 'etc/nova/api-paste.ini'), group='wsgi')
         self.flags(compute_driver='fake.FakeDriver', shelved_offload_time=0)
+        # A busy machine is no reason to take a service for dead.
+        self.flags(service_down_time=3600, rpc_response_timeout=180)
         # Neither hosts nor quotas end before the scenarios do.
         self.flags(instances=-1, cores=-1, ram=-1, group='quota')
         self.useFixture(nova_fixtures.HostNameWeigherFixture(self.weights))
