@@ -49,6 +49,16 @@ def name_of_host(number):
     return f'host{number:05}'
 
 
+def zone_of_site(site):
+    """Return the metadata of a site that says no more than its zone."""
+    return {'availability_zone': name_of_site(site)}
+
+
+def metadata_of_site(site):
+    """Return the metadata that the database has of a site."""
+    return {**zone_of_site(site), 'dcn:priority': '1', 'dcn:state': 'enabled'}
+
+
 def site_of(number):
     """Return the number of a host's site."""
     return number // HOSTS_PER_SITE
@@ -157,9 +167,8 @@ class Databases(fixtures.Fixture):
                  'name': name_of_site(site)} for site in sites])
             insert(sqlalchemy.insert(models.AggregateMetadata), [
                 {'aggregate_id': site + 1, 'key': key, 'value': value}
-                for site in sites for key, value in (
-                    ('availability_zone', name_of_site(site)),
-                    ('dcn:priority', '1'), ('dcn:state', 'enabled'))])
+                for site in sites
+                for key, value in metadata_of_site(site).items()])
             insert(sqlalchemy.insert(models.AggregateHost), [
                 {'aggregate_id': site_of(host) + 1,
                  'host': name_of_host(host)}
@@ -177,11 +186,14 @@ class Databases(fixtures.Fixture):
                              for number in range(20)}).create()
 
 
-def aggregates(key, value_of=name_of_site, count=STORED_SITES):
-    """Return an Aggregate with one item of metadata for each site."""
+def aggregates(metadata_of=zone_of_site, count=STORED_SITES):
+    """Return an Aggregate for each site, like nova-scheduler has them.
+
+    :param metadata_of: function from the number of a site to its metadata.
+    """
     return [objects.Aggregate(
         id=site + 1, uuid=getattr(uuids, f'aggregate{site}'),
-        name=name_of_site(site), hosts=[], metadata={key: value_of(site)})
+        name=name_of_site(site), hosts=[], metadata=metadata_of(site))
         for site in range(count)]
 
 

@@ -34,7 +34,8 @@ def bytes_per_host(hosts):
 
     Nothing of it may be in memory yet, so this comes before all else.
     """
-    put = hosts.labelled(nova_cloud.aggregates('availability_zone'))
+    # With the metadata that the map is read from, as it is the same cloud.
+    put = hosts.labelled(nova_cloud.aggregates(nova_cloud.metadata_of_site))
     # SQLAlchemy keeps the statements that it has compiled.
     site_maps.read_aggregates()
     host_states = put()
@@ -64,7 +65,8 @@ def queries(databases, hosts):
         first=[nova_select.FILTER], last=[nova_select.ONE_SITE_FILTER],
         weighers=[nova_select.WEIGHER])
     put = hosts.labelled(nova_cloud.aggregates(
-        'availability_zone', count=len(hosts) // nova_cloud.HOSTS_PER_SITE))
+        nova_cloud.metadata_of_site,
+        len(hosts) // nova_cloud.HOSTS_PER_SITE))
     ours, = [one for one in request_filter.ALL_REQUEST_FILTERS
              if isinstance(one, placement_prefilter.PlacementPreFilter)]
 

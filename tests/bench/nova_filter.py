@@ -81,11 +81,11 @@ def microseconds_per_host(databases, hosts, count, ours, requests, rounds):
 def _worlds(hosts, count):
     sites = count // nova_cloud.HOSTS_PER_SITE
     return {
-        world: hosts.labelled(nova_cloud.aggregates(key, value_of, sites))
-        for world, key, value_of in (
-            ('zones', 'availability_zone', nova_cloud.name_of_site),
-            ('one zone', 'availability_zone', lambda site: EDGE),
-            ('tenants', 'filter_tenant_id', _tenant))}
+        world: hosts.labelled(nova_cloud.aggregates(metadata_of, sites))
+        for world, metadata_of in (
+            ('zones', nova_cloud.zone_of_site),
+            ('one zone', lambda site: {'availability_zone': EDGE}),
+            ('tenants', lambda site: {'filter_tenant_id': _tenant(site)}))}
 
 
 def _nova_cases(worlds, every):
