@@ -170,7 +170,7 @@ def is_away(request, site):
 def is_near(request, site):
     """Tell whether a site has the image and the volumes that are preferred."""
     return ((request.image_locality != PREFER or request.stores is None
-             or bool(request.stores & site.stores))
+             or not request.stores.isdisjoint(site.stores))
             and (request.volume_locality != PREFER
                  or request.volume_sites is None
                  or site.name in request.volume_sites))
@@ -277,7 +277,7 @@ def _project(request, site, is_own):
 
 def _image(request, site, is_own):
     if request.image_locality != REQUIRE or request.stores is None or (
-            request.stores & site.stores):
+            not request.stores.isdisjoint(site.stores)):
         return None
     return Refusal(
         Rule.IMAGE, 'the image is not there but in '

@@ -19,7 +19,7 @@ class Place:
     """The hosts that are in the same aggregates, and so in the same site."""
 
     site: sites.Site
-    aggregates: frozenset[str]
+    aggregates: tuple[str, ...]
     host_count: int
 
 
@@ -58,7 +58,7 @@ class SiteMap:
             tuple(sorted(set(indexes))) for indexes in members.values())
         self.places = tuple(
             Place(sites.site_of_host(aggregates[i][1] for i in indexes),
-                  frozenset(aggregates[i][0] for i in indexes), count)
+                  tuple(aggregates[i][0] for i in indexes), count)
             for indexes, count in counts.items())
         # Also of aggregates without hosts: they are known, if not alive. Of
         # others only what their hosts make of it, which may be no site.
@@ -72,7 +72,9 @@ class SiteMap:
                     self._homes[project].add(site.name)
         self.names = frozenset(
             site.name for site in alone if isinstance(site.name, str))
-        self.zones = frozenset().union(*(site.zones for site in alone))
+        zones = frozenset().union(*(site.zones for site in alone))
+        # Mostly each site is a zone: one set for both then.
+        self.zones = self.names if zones == self.names else zones
 
     def sites_of_project(self, project):
         """Return the sites that list a project, or ``None`` if none does."""
@@ -143,7 +145,8 @@ class SiteMap:
             if len(required) > max_aggregates:
                 required = None
         leaking = refused if required is None else [
-            place for place in refused if place.aggregates & set(required)]
+            place for place in refused
+            if not set(required).isdisjoint(place.aggregates)]
         room = max_aggregates - len(required or ())
         return Demand(required, _cover(leaking, barred)[:room])
 
@@ -157,7 +160,7 @@ class SiteMap:
         usable = frozenset().union(
             *(place.aggregates for place in accepted))
         pure = usable - mixed
-        if all(place.aggregates & pure for place in accepted):
+        if not any(pure.isdisjoint(place.aggregates) for place in accepted):
             return pure
         return usable
 
@@ -169,7 +172,7 @@ def _cover(places, usable):
     """
     held = collections.defaultdict(set)
     for index, place in enumerate(places):
-        for uuid in place.aggregates & usable:
+        for uuid in usable.intersection(place.aggregates):
             held[uuid].add(index)
 
     def hosts_of(indexes):

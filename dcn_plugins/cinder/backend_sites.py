@@ -52,7 +52,7 @@ class BackendSites:
         label, zone = label_of(backend_state), zone_of(backend_state)
         if label and label != zone:
             return self._by_name.get(label) or (
-                sites.Site(name=label, stores=frozenset((label,))),)
+                sites.Site(name=label, stores=(label,)),)
         return self.in_zone(zone)
 
     def is_unheard_of(self, backend_state):
@@ -69,8 +69,7 @@ class BackendSites:
                     or zone and self._by_name.get(zone) or self._nowhere)
         if not zone or zone == NO_ZONE:
             return (sites.NO_SITE,)
-        return (sites.Site(name=zone, zones=frozenset((zone,)),
-                           stores=frozenset((zone,))),)
+        return (sites.Site(name=zone, zones=(zone,), stores=(zone,)),)
 
 
 def label_of(backend_state):

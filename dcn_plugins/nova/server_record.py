@@ -14,6 +14,7 @@ from nova import objects
 from nova.volume import cinder
 
 from dcn_plugins import admission
+from dcn_plugins.nova import site_maps
 from dcn_plugins import sites
 
 _OPERATIONS = {
@@ -130,15 +131,15 @@ def _volume_ids(cell_context, uuid):
 
 def _site_of_host(admin, host):
     # Not read from the map: that may be some seconds old.
-    aggregates = objects.AggregateList.get_by_host(admin, host)
-    if not aggregates:
+    metadatas = site_maps.metadata_of_host(admin, host)
+    if not metadatas:
         # A host that was deleted is in no aggregate either, but that says
         # nothing about the site of the server's disk.
         try:
             objects.HostMapping.get_by_host(admin, host)
         except exception.HostMappingNotFound as exc:
             raise Unknown(f'its host {host} does not exist any more') from exc
-    site = sites.site_of_host(aggregate.metadata for aggregate in aggregates)
+    site = sites.site_of_host(metadatas)
     if isinstance(site.name, sites.SeveralSites):
         raise Unknown(f'its host {host} is in the sites {site.name} at once')
     return site.name

@@ -13,6 +13,7 @@ workers fork: it holds no session, and nothing but its log memory ever changes.
 """
 
 import collections
+import itertools
 import json
 import threading
 import time
@@ -82,19 +83,25 @@ class DCNSiteFilter(filters.BaseHostFilter):
                                  f'{type(exc).__name__}: {exc}')
 
     def _passed(self, host_states, spec_obj, found):
-        passed = []
+        keys = host_sites.keys(host_states)
+        counts = collections.Counter(keys)
+        passing = set()
         refused = collections.Counter()
         lines = []
-        for site, members in host_sites.grouped(host_states):
+        is_debug = LOG.isEnabledFor(logging.DEBUG)
+        for key, count in counts.items():
+            site = host_sites.site(key)
             refusal = admission.refusal(found.asked, site)
             if refusal is None:
-                passed.extend(members)
+                passing.add(key)
             else:
-                refused[refusal] += len(members)
+                refused[refusal] += count
             if site.faults:
-                self._faults.warn(members[0].host, site)
-            if LOG.isEnabledFor(logging.DEBUG):
-                lines.append((len(members), site))
+                self._faults.warn(host_states[keys.index(key)].host, site)
+            if is_debug:
+                lines.append((count, site))
+        passed = host_states if len(passing) == len(counts) else list(
+            itertools.compress(host_states, map(passing.__contains__, keys)))
         self._log(found, spec_obj, len(passed), len(host_states), refused,
                   lines)
         return passed

@@ -40,18 +40,35 @@ def read_aggregates():
     context = nova_context.get_admin_context()
     columns = _columns()
     if columns is None:
-        LOG.warning('Nova\'s tables of aggregates have changed; the site map '
-                    'is read through its objects, which is slower')
         return [(aggregate.uuid, aggregate.metadata, aggregate.hosts)
                 for aggregate in objects.AggregateList.get_all(context)]
     return _read_columns(context, *columns)
 
 
+def metadata_of_host(context, host):
+    """Return the metadata of each aggregate that a host is in, as of now.
+
+    AggregateList.get_by_host() reads all hosts of these aggregates, too, in
+    one result with their metadata: of a site of 1,000 hosts thousands of rows.
+
+    :param context: one of an administrator, and of no cell.
+    """
+    columns = _columns()
+    if columns is None:
+        return [aggregate.metadata for aggregate in
+                objects.AggregateList.get_by_host(context, host)]
+    return _read_metadata(context, host, *columns[1:])
+
+
 def _columns():
+    """Return the columns of each of ``_MODELS``, or None if one is gone."""
     found = []
     for name, attributes in _MODELS.items():
         model = getattr(models, name, None)
         if not all(hasattr(model, attribute) for attribute in attributes):
+            LOG.warning('Nova\'s tables of aggregates have changed (%s): '
+                        'sites are read through its objects, which is slower',
+                        name)
             return None
         found.append([getattr(model, attribute) for attribute in attributes])
     return found
@@ -71,3 +88,19 @@ def _read_columns(context, aggregate_columns, host_columns, metadata_columns):
             # Thousands of rows have the same few names.
             rows[key][1][sys.intern(name)] = value
     return list(rows.values())
+
+
+@api_db.context_manager.reader
+def _read_metadata(context, host, host_columns, metadata_columns):
+    aggregate_of_host, host_name = host_columns
+    aggregate_of_item, *item = metadata_columns
+    # An aggregate without metadata counts as well: the host is known.
+    rows = context.session.query(aggregate_of_host, *item).outerjoin(
+        aggregate_of_item.class_, aggregate_of_item == aggregate_of_host
+    ).filter(host_name == host)
+    found = {}
+    for aggregate, key, value in rows:
+        metadata = found.setdefault(aggregate, {})
+        if key is not None:
+            metadata[key] = value
+    return list(found.values())

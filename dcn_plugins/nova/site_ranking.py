@@ -78,10 +78,11 @@ class SiteRanking:
 
 
 def _merged(one, other):
-    # As sites.site_of_host() does it for the aggregates of one host.
+    # As sites.site_of_host() does it for the aggregates of one host; nobody
+    # looks at the order of these stores.
     return dataclasses.replace(
         one, priority=min(one.priority, other.priority),
-        stores=one.stores | other.stores)
+        stores=tuple({*one.stores, *other.stores}))
 
 
 def _headroom(host_state):

@@ -185,7 +185,7 @@ class MoveTest(testtools.TestCase):
 class ZoneTest(testtools.TestCase):
 
     def test_zone_of_a_site_that_spans_several(self):
-        found = site(zones=frozenset({'z1', 'z2'}))
+        found = site(zones=('z1', 'z2'))
         for zone in ('z1', 'z2', None, ''):
             self.assertIsNone(admission.refusal(request(zone=zone), found))
         self.assertIs(Rule.ZONE, rule_of(request(zone='dcn1'), found))
@@ -194,7 +194,7 @@ class ZoneTest(testtools.TestCase):
         for name in ('dcn1', 'dcn2'):
             self.assertIsNone(admission.refusal(
                 request(zone='metro'),
-                site(name, zones=frozenset({'metro'}))))
+                site(name, zones=('metro',))))
 
     def test_pin_holds_for_every_move(self):
         for operation in MOVES:
@@ -295,7 +295,7 @@ class ChoiceTest(testtools.TestCase):
         asked = request(image_locality=admission.REQUIRE,
                         stores={'central', 'ceph1'})
         self.assertIsNone(admission.refusal(
-            asked, site(stores=frozenset({'ceph1', 'ceph2'}))))
+            asked, site(stores=('ceph1', 'ceph2'))))
 
     def test_volumes_at_hosts_in_no_site(self):
         asked = request(volume_locality=admission.REQUIRE, volume_sites={None})

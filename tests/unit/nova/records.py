@@ -70,7 +70,6 @@ class Records(fixtures.Fixture):
                 (objects.InstanceMapping, 'get_by_instance_uuid'),
                 (objects.BlockDeviceMappingList, 'get_by_instance_uuid'),
                 (objects.BuildRequest, 'get_by_instance_uuid'),
-                (objects.AggregateList, 'get_by_host'),
                 (objects.AggregateList, 'get_by_metadata'),
                 (objects.AggregateList, 'get_by_metadata_key'),
                 (objects.HostMapping, 'get_by_host'),
@@ -84,6 +83,9 @@ class Records(fixtures.Fixture):
         read = self._recorded(self._read_aggregates)
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.nova.site_maps.read_aggregates', lambda: read(None)))
+        self.useFixture(fixtures.MockPatch(
+            'dcn_plugins.nova.site_maps.metadata_of_host',
+            side_effect=self._recorded(self._metadata_of_host)))
 
     def _recorded(self, answer):
         name = answer.__name__.strip('_')
@@ -125,10 +127,11 @@ class Records(fixtures.Fixture):
             block_device_mappings=objects.BlockDeviceMappingList(
                 objects=self.build_request))
 
-    def _AggregateList_get_by_host(self, context, host):
-        return self._aggregate_list(
-            aggregate for aggregate in self.aggregates
-            if host in aggregate.hosts)
+    def _metadata_of_host(self, context, host):
+        assert context.cell_uuid is None, context.cell_uuid
+        assert context.is_admin
+        return [dict(aggregate.metadata) for aggregate in self.aggregates
+                if host in aggregate.hosts]
 
     def _AggregateList_get_by_metadata(self, context, key, value):
         # Like Nova, it returns no other metadata than what was asked for,

@@ -6,6 +6,7 @@ from oslo_utils.fixture import uuidsentinel as uuids
 
 from dcn_plugins import admission
 from dcn_plugins.nova import server_record
+from dcn_plugins.nova import site_maps
 from tests.unit.nova import records
 
 Operation = admission.Operation
@@ -52,7 +53,7 @@ class SiteTest(records.NovaTestCase):
 
     def test_of_the_host(self):
         self.assertEqual('dcn1', self.site())
-        self.assertEqual(['Instance_get_by_uuid', 'AggregateList_get_by_host'],
+        self.assertEqual(['Instance_get_by_uuid', 'metadata_of_host'],
                          self.records.reads)
 
     def test_of_a_host_in_no_site(self):
@@ -100,7 +101,7 @@ class SiteTest(records.NovaTestCase):
     def test_database_of_the_api_is_read_outside_of_the_cell(self):
         spec = self.move()
         server_record.read(spec)
-        context = objects.AggregateList.get_by_host.call_args.args[0]
+        context = site_maps.metadata_of_host.call_args.args[0]
         self.assertIsNone(context.cell_uuid)
         self.assertTrue(context.is_admin)
         self.assertFalse(spec._context.is_admin)

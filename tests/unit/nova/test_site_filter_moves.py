@@ -130,7 +130,7 @@ class MoveTest(records.SiteFilterTestCase):
         pre_filter(spec._context, spec)
         for _ in range(3):
             site.filter_all(self.candidates(*EVERY), spec)
-        self.assertEqual(['Instance_get_by_uuid', 'AggregateList_get_by_host'],
+        self.assertEqual(['Instance_get_by_uuid', 'metadata_of_host'],
                          self.records.reads)
 
     def test_policy_off_is_stock_behaviour(self):

@@ -395,17 +395,35 @@ class DatabaseTest(testtools.TestCase):
               'AggregateHost': ('aggregate_id', 'host'),
               'AggregateMetadata': ('aggregate_id', 'key', 'value')}
 
-    WARNING = ('WARNING Nova\'s tables of aggregates have changed; the site '
-               'map is read through its objects, which is slower\n')
+    WARNING = ('WARNING Nova\'s tables of aggregates have changed ({}): '
+               'sites are read through its objects, which is slower\n')
 
-    def assert_fallen_back(self, seen):
+    def assert_fallen_back(self, changed, seen):
         """Read with no more of Nova's models than given."""
-        before = self.log.output.count(self.WARNING)
+        warning = self.WARNING.format(changed)
+        before = self.log.output.count(warning)
         with fixtures.MonkeyPatch('dcn_plugins.nova.site_maps.models',
                                   types.SimpleNamespace(**seen)):
             self.assertEqual(self.expected(),
                              self.sorted(site_maps.read_aggregates()))
-        self.assertEqual(before + 1, self.log.output.count(self.WARNING))
+            self.assert_metadata_of_hosts()
+        self.assertEqual(before + 1 + len(self.HOSTS),
+                         self.log.output.count(warning))
+
+    HOSTS = ['h11', 'h12', 'h21', 'alone']
+
+    def assert_metadata_of_hosts(self):
+        for host in self.HOSTS:
+            self.assertEqual(
+                [metadata for _name, metadata, hosts in self.AGGREGATES
+                 if host in hosts],
+                site_maps.metadata_of_host(self.context, host))
+
+    def test_metadata_of_a_host(self):
+        self.useFixture(fixtures.MockPatchObject(
+            objects.AggregateList, 'get_by_host', side_effect=AssertionError))
+        self.assert_metadata_of_hosts()
+        self.assertEqual('', self.log.output)
 
     def columns(self, model, without=None):
         return types.SimpleNamespace(**{
@@ -417,11 +435,11 @@ class DatabaseTest(testtools.TestCase):
             for name in names:
                 seen = {other: self.columns(other) for other in self.MODELS}
                 seen[model] = self.columns(model, without=name)
-                self.assert_fallen_back(seen)
+                self.assert_fallen_back(model, seen)
 
     def test_models_that_are_gone(self):
         for model in self.MODELS:
-            self.assert_fallen_back({
+            self.assert_fallen_back(model, {
                 other: self.columns(other) for other in self.MODELS
                 if other != model})
 
