@@ -95,6 +95,7 @@ class SiteFilterTestCase(test.TestCase):
         self.glance = self.useFixture(fake_services.ImagesInStores(self))
         self.useFixture(nova_fixtures.NeutronFixture(self))
         self.cinder = self.useFixture(fake_services.VolumesInZones(self))
+        self.outages = self.useFixture(fake_services.Outages())
         self.placement = self.useFixture(
             func_fixtures.PlacementFixture()).api
         fixture = self.useFixture(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nova's fakes of Glance and Cinder, with sites, and able to fail."""
 
+import contextlib
+
 import fixtures
 from nova import exception
 from nova.scheduler import manager as scheduler_manager
@@ -40,26 +42,36 @@ class ImagesInStores(nova_fixtures.GlanceFixture):
         return image
 
 
-class DownForTheScheduler(fixtures.Fixture):
-    """Let a fake service fail for as long as hosts are being selected.
+class Outages(fixtures.Fixture):
+    """Let fake services fail for as long as hosts are being selected.
 
-    :param service: one of the above.
+    To be used before the first request: the dispatcher of newer releases
+    keeps the methods of a manager that it has called once.
     """
 
-    def __init__(self, service):
-        super().__init__()
-        self._service = service
-
     def _setUp(self):
+        self._services = []
         select = scheduler_manager.SchedulerManager.select_destinations
 
         def select_without(manager, *args, **kwargs):
-            self._service.is_down = True
+            services = list(self._services)
+            for service in services:
+                service.is_down = True
             try:
                 return select(manager, *args, **kwargs)
             finally:
-                self._service.is_down = False
+                for service in services:
+                    service.is_down = False
 
         self.useFixture(fixtures.MonkeyPatch(
             'nova.scheduler.manager.SchedulerManager.select_destinations',
             select_without))
+
+    @contextlib.contextmanager
+    def of(self, service):
+        """Let a service fail while hosts are selected, within the block."""
+        self._services.append(service)
+        try:
+            yield
+        finally:
+            self._services.remove(service)

@@ -4,7 +4,6 @@
 from nova.tests import fixtures as nova_fixtures
 
 from tests.functional.nova import cloud
-from tests.functional.nova import fake_services
 
 IN_DCN1, IN_DCN2, IN_BOTH, NOWHERE = (
     image['id'] for image in (
@@ -118,7 +117,7 @@ class ImagesTest(ImagesTestCase):
 class GlanceIsDownTest(ImagesTestCase):
 
     def create_without_glance(self, **fields):
-        with fake_services.DownForTheScheduler(self.glance):
+        with self.outages.of(self.glance):
             return self.outcome_of_create(**fields)
 
     def test_allow(self):

@@ -4,7 +4,6 @@
 from oslo_utils import uuidutils
 
 from tests.functional.nova import cloud
-from tests.functional.nova import fake_services
 
 SITES = {'dcn1': ['h11', 'h12'], 'dcn2': ['h21']}
 
@@ -121,7 +120,7 @@ class VolumesTest(VolumesTestCase):
 class CinderIsDownTest(VolumesTestCase):
 
     def create_with(self, *zones, **fields):
-        with fake_services.DownForTheScheduler(self.cinder):
+        with self.outages.of(self.cinder):
             return super().create_with(*zones, **fields)
 
     def test_allow(self):
@@ -153,6 +152,6 @@ class CinderIsDownTest(VolumesTestCase):
             'h11', imageRef='', block_device_mapping_v2=[{
                 'source_type': 'volume', 'destination_type': 'volume',
                 'uuid': self.volume('dcn1'), 'boot_index': 0}]))
-        with fake_services.DownForTheScheduler(self.cinder):
+        with self.outages.of(self.cinder):
             self.assertEqual(cloud.REFUSED, self.outcome(server, 'unshelve'))
         self.assertEqual('h12', self.outcome(server, 'unshelve'))

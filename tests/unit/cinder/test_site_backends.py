@@ -54,7 +54,7 @@ class NameTest(testtools.TestCase):
         backend = pool('b', 'west', 'edge9')
         found, = known(*IN_ZONE).of(backend)
         self.assertEqual('edge9', found.name)
-        self.assertEqual({'edge9'}, found.stores)
+        self.assertEqual(('edge9',), found.stores)
         self.assertTrue(known(*IN_ZONE).is_unheard_of(backend))
 
     def test_all_else_is_heard_of(self):
