@@ -2,7 +2,6 @@
 """Where a shelved server comes back: stock Nova, and the plugins."""
 
 import fixtures
-
 from nova.tests import fixtures as nova_fixtures
 
 from tests.functional.nova import cloud
