@@ -81,6 +81,38 @@ class LockServiceError(LockError):
                          name)
 
 
+class EtcdError(DCNError):
+    """Base of errors of one call to etcd."""
+
+
+class EtcdUnavailable(EtcdError):
+    """Report that no member of etcd has answered in time.
+
+    :param is_sent: whether the call may have had its effect all the same.
+    """
+
+    def __init__(self, reason, is_sent=False):
+        self.reason = reason
+        self.is_sent = is_sent
+        if not is_sent:
+            self.outcome = Outcome.NOTHING_DONE
+        super().__init__(f'etcd does not answer: {reason}')
+
+
+class EtcdRefused(EtcdError):
+    """Report that etcd has answered a call with an error.
+
+    :param code: of gRPC.
+    """
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, message, code, text):
+        self.code = code
+        self.text = text
+        super().__init__(f'etcd refuses: {message}')
+
+
 class CopyError(DCNError):
     """Base of errors of copying one image."""
 

@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: Apache-2.0
+"""etcd through its JSON gateway: one cluster, several endpoints.
+
+What comes back is etcd's JSON, see https://etcd.io/docs/v3.4/dev-guide/ and
+its ``rpc.proto``: numbers are texts, keys and values are base64.
+"""
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import threading
+import time
+import urllib.parse
+
+import urllib3
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import native
+
+DEFAULT_PORT = 2379
+
+# How long one endpoint may take to accept a connection. Longer than a lost
+# packet takes to be sent again.
+CONNECT_SECONDS = 1.5
+
+# Codes of gRPC that say "not now, or not this member". All others are about
+# the request, which no other member would take either.
+_ELSEWHERE = frozenset([
+    1,   # cancelled
+    4,   # deadline exceeded
+    8,   # resource exhausted
+    10,  # aborted
+    13,  # internal
+    14,  # unavailable: no leader, a leader that changes
+])
+NOT_FOUND = 5
+_UNAUTHENTICATED = 16
+# A member that does not know a token says so with another code.
+_BAD_TOKEN = 'invalid auth token'
+
+
+@dataclasses.dataclass(frozen=True)
+class Endpoint:
+    """One member of the cluster."""
+
+    host: str
+    port: int
+    is_tls: bool = False
+
+    @classmethod
+    def parsed(cls, text, is_tls):
+        """Return the endpoint of ``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``.
+
+        :raises ValueError: if it is none.
+        """
+        parts = urllib.parse.urlsplit(f'//{text}')
+        if not parts.hostname or parts.path or parts.username:
+            raise ValueError(f'{text!r} is no HOST:PORT')
+        return cls(parts.hostname, parts.port or DEFAULT_PORT, is_tls)
+
+    def __str__(self):
+        host = f'[{self.host}]' if ':' in self.host else self.host
+        return f'{"https" if self.is_tls else "http"}://{host}:{self.port}'
+
+
+class Pool:
+    """Connections for the threads or greenlets of a service.
+
+    :param context: of :func:`native.ssl_context`, or None.
+    """
+
+    def __init__(self, context=None):
+        options = {'ssl_context': context} if context else {}
+        # As many as wait at once keep theirs; more are closed after use.
+        self._pool = urllib3.PoolManager(maxsize=64, retries=False, **options)
+
+    def post(self, endpoint, path, body, headers, seconds):
+        """Return ``(status, bytes)``.
+
+        :raises ConnectionError: when nothing can have arrived.
+        :raises OSError: when it may have.
+        """
+        with _translated():
+            answer = self._pool.request(
+                'POST', f'{endpoint}{path}', body=body, headers=headers,
+                timeout=_timeout(seconds))
+        return answer.status, answer.data
+
+    @contextlib.contextmanager
+    def stream(self, endpoint, path, body, headers, seconds):
+        """Yield ``(status, iterator of bytes)`` of an answer without end."""
+        with _translated():
+            answer = self._pool.request(
+                'POST', f'{endpoint}{path}', body=body, headers=headers,
+                timeout=_timeout(seconds), preload_content=False)
+            try:
+                yield answer.status, answer.stream(65536)
+            finally:
+                # What is still to come belongs to nobody.
+                answer.close()
+
+    def close(self):
+        """Close all connections."""
+        self._pool.clear()
+
+
+class NativeLine:
+    """One connection for a thread of the operating system; see ``native``."""
+
+    def __init__(self, context=None):
+        self._context = context
+        self._connection = None
+        self._endpoint = None
+
+    def post(self, endpoint, path, body, headers, seconds):
+        """Return ``(status, bytes)``; the exceptions are those of Pool."""
+        if self._endpoint != endpoint:
+            self.close()
+        if self._connection is None:
+            connection = native.Connection(
+                endpoint.host, endpoint.port, min(seconds, CONNECT_SECONDS),
+                self._context if endpoint.is_tls else None)
+            try:
+                connection.connect()
+            except OSError as exc:
+                raise ConnectionError(str(exc)) from exc
+            self._connection, self._endpoint = connection, endpoint
+        try:
+            self._connection.sock.settimeout(seconds)
+            self._connection.request('POST', path, body, headers)
+            answer = self._connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            raise OSError(f'{type(exc).__name__}: {exc}') from exc
+
+    def close(self):
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class Client:
+    """Calls to one etcd cluster; thread-safe if its transport is.
+
+    :param endpoints: of :class:`Endpoint`; the one that has answered last is
+        asked first.
+    :param transport: :class:`Pool` or :class:`NativeLine`.
+    :param user: name and password, or None.
+    :param attempt_seconds: how long one endpoint may take.
+    :param path: of the gateway.
+    :param clock: seconds that also pass while the machine is suspended.
+    """
+
+    def __init__(self, endpoints, transport, user=None, attempt_seconds=5.0,
+                 path='/v3', clock=time.monotonic):
+        if not endpoints:
+            raise ValueError('etcd has no endpoint')
+        self._endpoints = tuple(endpoints)
+        self._first = 0
+        self._transport = transport
+        self._user = user
+        self._token = None
+        self._attempt_seconds = attempt_seconds
+        self._path = path
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def call(self, path, body, seconds):
+        """Return the answer of the first endpoint that has one.
+
+        Each endpoint is tried once, as long as there is time. A call that may
+        have arrived is sent to the next one all the same: all requests of
+        ours can be repeated.
+
+        :param path: like ``/kv/txn``.
+        :param body: a dictionary.
+        :param seconds: for all tries together.
+        :raises EtcdUnavailable: if none has answered in time.
+        :raises EtcdRefused: if one has answered with an error.
+        """
+        deadline = self._clock() + seconds
+        failures = []
+        is_sent = False
+        for endpoint in self._in_turn():
+            left = deadline - self._clock()
+            if left <= 0:
+                break
+            try:
+                answer = self._call_one(
+                    endpoint, path, body, min(left, self._attempt_seconds))
+                self._prefer(endpoint)
+                return answer
+            except ConnectionError as exc:
+                failures.append(f'{endpoint}: {exc}')
+            except (OSError, exceptions.EtcdUnavailable) as exc:
+                is_sent = True
+                failures.append(f'{endpoint}: {exc}')
+        raise exceptions.EtcdUnavailable(
+            '; '.join(failures) or f'no time was left of {seconds:g} s',
+            is_sent)
+
+    def transaction(self, body, seconds):
+        """Run a transaction; see :meth:`call`."""
+        return self.call('/kv/txn', body, seconds)
+
+    @contextlib.contextmanager
+    def watch(self, key, seconds):
+        """Yield an iterator over what a watch of a key's deletion tells.
+
+        ``'created'`` comes first, then ``'deleted'``. It begins now: one that
+        begins with a revision of the past is served ten times a second only.
+
+        :param key: as base64.
+        :param seconds: after which silence raises EtcdUnavailable.
+        :raises EtcdUnavailable: also while it is iterated over.
+        :raises EtcdRefused: if etcd will not watch.
+        """
+        body = json.dumps({'create_request': {
+            'key': key, 'filters': ['NOPUT']}}).encode()
+        endpoint = next(self._in_turn())
+        try:
+            with self._transport.stream(
+                    endpoint, f'{self._path}/watch', body,
+                    self._headers(endpoint, seconds), seconds) as (
+                        status, chunks):
+                if status != 200:
+                    _raise(endpoint, status, b''.join(chunks))
+                yield _watched(endpoint, chunks)
+        except OSError as exc:
+            self._avoid(endpoint)
+            raise exceptions.EtcdUnavailable(f'{endpoint}: {exc}') from exc
+
+    def close(self):
+        """Close the connections."""
+        self._transport.close()
+
+    def _call_one(self, endpoint, path, body, seconds):
+        data = json.dumps(body).encode()
+        for is_last in (False, True):
+            token = self._token
+            status, answer = self._transport.post(
+                endpoint, self._path + path, data,
+                self._headers(endpoint, seconds), seconds)
+            if status == 200:
+                return _parsed(endpoint, answer)
+            try:
+                _raise(endpoint, status, answer)
+            except exceptions.EtcdRefused as exc:
+                is_stale = self._user and (
+                    exc.code == _UNAUTHENTICATED or _BAD_TOKEN in exc.text)
+                if is_last or not is_stale:
+                    raise
+                with self._lock:
+                    # Another thread may have a new one already.
+                    if self._token == token:
+                        self._token = None
+        raise AssertionError('not reached')
+
+    def _headers(self, endpoint, seconds):
+        headers = {'Content-Type': 'application/json'}
+        if self._user:
+            token = self._token
+            if token is None:
+                token = self._authenticated(endpoint, seconds)
+                with self._lock:
+                    self._token = token
+            headers['Authorization'] = token
+        return headers
+
+    def _authenticated(self, endpoint, seconds):
+        name, password = self._user
+        status, answer = self._transport.post(
+            endpoint, f'{self._path}/auth/authenticate',
+            json.dumps({'name': name, 'password': password}).encode(),
+            {'Content-Type': 'application/json'}, seconds)
+        if status != 200:
+            _raise(endpoint, status, answer)
+        return _parsed(endpoint, answer)['token']
+
+    def _in_turn(self):
+        first = self._first
+        for number in range(len(self._endpoints)):
+            yield self._endpoints[(first + number) % len(self._endpoints)]
+
+    def _prefer(self, endpoint):
+        self._first = self._endpoints.index(endpoint)
+
+    def _avoid(self, endpoint):
+        with self._lock:
+            if self._endpoints[self._first] == endpoint:
+                self._first = (self._first + 1) % len(self._endpoints)
+
+
+def _timeout(seconds):
+    return urllib3.Timeout(connect=min(seconds, CONNECT_SECONDS),
+                           read=seconds)
+
+
+@contextlib.contextmanager
+def _translated():
+    try:
+        yield
+    except (urllib3.exceptions.NewConnectionError,
+            urllib3.exceptions.ConnectTimeoutError) as exc:
+        raise ConnectionError(_text(exc)) from exc
+    except urllib3.exceptions.HTTPError as exc:
+        raise OSError(_text(exc)) from exc
+
+
+def _text(exc):
+    # urllib3 begins with the address of an object in memory.
+    return f'{type(exc).__name__}: {str(exc).partition(">: ")[2] or exc}'
+
+
+def _parsed(endpoint, answer):
+    try:
+        found = json.loads(answer)
+    except ValueError as exc:
+        raise OSError(f'{endpoint} does not answer with JSON') from exc
+    if not isinstance(found, dict):
+        raise OSError(f'{endpoint} does not answer with an object')
+    return found
+
+
+def _raise(endpoint, status, answer):
+    """Raise what an answer other than 200 means."""
+    try:
+        found = json.loads(answer)
+        # In the answer of a watch the error is one level below.
+        found = found.get('error') if isinstance(
+            found.get('error'), dict) else found
+        code = int(found.get('code', found.get('grpc_code', 0)))
+        text = str(found.get('message') or found.get('error') or '')
+    except (ValueError, TypeError, AttributeError):
+        code, text = 0, ''
+    if not text or code in _ELSEWHERE or (status >= 500 and not code):
+        raise exceptions.EtcdUnavailable(
+            f'{endpoint}: {status} {text or "without a reason"}', True)
+    raise exceptions.EtcdRefused(f'{endpoint}: {text}', code, text)
+
+
+def _watched(endpoint, chunks):
+    rest = b''
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b'\n')
+        for line in filter(None, lines):
+            found = _parsed(endpoint, line)
+            if 'error' in found:
+                _raise(endpoint, 200, line)
+            result = found.get('result', {})
+            if result.get('canceled'):
+                raise OSError(f'{endpoint} has cancelled the watch')
+            if result.get('created'):
+                yield 'created'
+            if result.get('events'):
+                yield 'deleted'
+    raise OSError(f'{endpoint} has ended the watch')

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The queue of each lock in etcd: its keys, transactions and verdicts. Pure.
+
+Each claim has an entry under each of its names. An entry belongs to the lease
+of its process and goes when that ends. etcd's revisions are the order: a claim
+is granted when under none of its names an older entry is in its way. All its
+entries are written by one transaction and so have one revision, the token:
+claims to several names are in one order everywhere, and no two can wait for
+each other.
+
+A claim may carry a fence record. It is written by the transaction that grants,
+belongs to no lease, and is deleted by the one that releases. So a record
+without its entry is that of a holder whose lease has ended while he worked:
+whoever is next has to fence him first. Until then nobody else is granted, so
+such a holder who ends his work by himself has not lost his lock.
+
+Keys, below the prefix of the namespace::
+
+    q/NAME/MODE/CLAIM   entry, with the lease; MODE is "x" or "s"
+    f/NAME/MODE/CLAIM   fence record, without lease
+    d/CLAIM             the claim is done, with the lease
+
+A transaction may be sent again when its answer was lost: each one asks for
+what it has changed itself. It may also arrive long after its sender has given
+it up, from a member that stood still. Where that has to be feared, the claim
+is marked as done when it ends, so that it cannot enter any more. A mark goes
+with the lease, and without its lease no entry can be made either.
+"""
+
+import base64
+import dataclasses
+import urllib.parse
+
+EXCLUSIVE, SHARED = 'x', 's'
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """Somebody's wish to hold some locks at once.
+
+    :param id: unlike any other claim's.
+    :param names: of the locks, in one order for all.
+    :param modes: ``EXCLUSIVE`` or ``SHARED`` of each.
+    :param holder: for people: who it is.
+    :param record: what the next holder needs to fence this one, as a text;
+        ``None`` for a lock that needs no fence.
+    """
+
+    id: str
+    names: tuple[str, ...]
+    modes: tuple[str, ...]
+    holder: str = ''
+    record: str | None = None
+
+    @property
+    def wishes(self):
+        """The pairs of name and mode."""
+        return tuple(zip(self.names, self.modes))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """Somebody's place in the queue of one lock, or his fence record.
+
+    :param token: revision that created it.
+    :param version: revision that changed it last.
+    :param text: the holder, or the record.
+    """
+
+    key: str
+    mode: str
+    claim: str
+    token: int
+    version: int
+    text: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Granted:
+    """The claim holds all its locks."""
+
+    token: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Waiting:
+    """An older entry is in the way; its key is to be watched."""
+
+    token: int
+    key: str
+    holder: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class Next:
+    """It is the claim's turn; the grant has yet to be written.
+
+    :param left_behind: fence records of holders who have not released.
+    """
+
+    token: int
+    left_behind: tuple[Entry, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Gone:
+    """The claim has no entry any more: its lease has ended, or it was broken.
+    """
+
+
+class Queues:
+    """The queues below one prefix.
+
+    :param prefix: of all keys; services that share it exclude each other.
+    """
+
+    def __init__(self, prefix):
+        self._prefix = prefix.rstrip('/')
+
+    def enter(self, claim, lease_id):
+        """Return the transaction that grants a claim, or puts it in line.
+
+        Its answer is for :meth:`verdict`.
+        """
+        entries = self._puts(claim, lease_id)
+        return {
+            'compare': [
+                *(_is_empty(scope) for name, mode in claim.wishes
+                  for scope in self._in_the_way(name, mode)),
+                *self._is_new(claim)],
+            'success': entries + self._record_puts(claim),
+            'failure': [
+                {'request_txn': {'compare': self._is_new(claim),
+                                 'success': entries, 'failure': []}},
+                *self._ranges(claim)]}
+
+    def look(self, claim):
+        """Return the transaction that reads the state of a claim's queues."""
+        return {'compare': [], 'success': self._ranges(claim), 'failure': []}
+
+    def grant(self, claim, next_):
+        """Return the transaction that grants a claim whose turn it is.
+
+        :param next_: the :class:`Next` of :meth:`verdict`; all that is left
+            behind must have been fenced.
+        """
+        return {
+            'compare': [
+                *(_has_token(self._entry(claim, name, mode), next_.token)
+                  for name, mode in claim.wishes),
+                *(_is_unchanged(record) for record in next_.left_behind)],
+            'success': [
+                *({'request_delete_range': {'key': encoded(record.key)}}
+                  for record in next_.left_behind),
+                *self._record_puts(claim)],
+            'failure': self._ranges(claim)}
+
+    def release(self, claim, token, lease_id=None):
+        """Return the transaction that gives all locks of a claim back.
+
+        It succeeds if the claim has been the only one: it had its entries,
+        or its fence records, to the end.
+
+        :param lease_id: if ``enter`` may still be on its way.
+        """
+        if claim.record is None:
+            compare = [_has_token(self._entry(claim, name, mode), token)
+                       for name, mode in claim.wishes]
+        else:
+            compare = [_is_present(self._record(claim, name, mode))
+                       for name, mode in claim.wishes]
+        entries = self._deletions(claim, self._entry)
+        entries += self._done(claim, lease_id)
+        return {
+            'compare': compare,
+            'success': entries + (
+                [] if claim.record is None
+                else self._deletions(claim, self._record)),
+            # Somebody has fenced it. A record that is left is for whoever is
+            # next under that name.
+            'failure': entries}
+
+    def withdraw(self, claim, lease_id=None):
+        """Return the transaction that takes a claim out of all queues.
+
+        :param lease_id: if ``enter`` may still be on its way.
+        """
+        return {'compare': [],
+                'success': (self._deletions(claim, self._entry)
+                            + self._deletions(claim, self._record)
+                            + self._done(claim, lease_id)),
+                'failure': []}
+
+    def is_held(self, claim, token):
+        """Return the transaction that succeeds while a claim is held."""
+        return {**self.release(claim, token), 'success': [], 'failure': []}
+
+    def verdict(self, claim, answer, token=None):
+        """Return what the answer to ``enter``, ``look`` or ``grant`` means.
+
+        :param token: of the :class:`Next` that ``grant`` was made of.
+        :returns: :class:`Granted`, :class:`Waiting`, :class:`Next` or
+            :class:`Gone`.
+        """
+        ranges = [part['response_range'] for part in answer.get(
+            'responses', ()) if 'response_range' in part]
+        if answer.get('succeeded') and not ranges:
+            return Granted(token or int(answer['header']['revision']))
+        tokens, older, records, has_records = set(), [], [], True
+        for (name, mode), (queue, fences) in zip(
+                claim.wishes, zip(ranges[::2], ranges[1::2])):
+            entries = self._entries('q', name, queue)
+            mine = entries.pop(claim.id, None)
+            tokens.add(mine and mine.token)
+            older += [entry for entry in entries.values()
+                      if mine and entry.token < mine.token
+                      and _conflict(mode, entry.mode)]
+            fences = self._entries('f', name, fences)
+            has_records &= fences.pop(claim.id, None) is not None
+            records += [entry for entry in fences.values()
+                        if _conflict(mode, entry.mode)]
+        if len(tokens) != 1 or None in tokens:
+            return Gone()
+        token = tokens.pop()
+        if older:
+            # The youngest of them is the last to go, mostly.
+            last = max(older, key=lambda entry: entry.token)
+            return Waiting(token, last.key, last.text)
+        if records or (claim.record is not None and not has_records):
+            return Next(token, tuple(records))
+        return Granted(token)
+
+    def entries_of(self, name):
+        """Return the range of all entries of a lock, for people."""
+        return _range(f'{self._prefix}/q/{_quoted(name)}/')
+
+    def entries(self, name, found):
+        """Return the entries of an answer to :meth:`entries_of`."""
+        return list(self._entries('q', name, found).values())
+
+    def records_of(self, name):
+        """Return the range of all fence records of a lock."""
+        return _range(f'{self._prefix}/f/{_quoted(name)}/')
+
+    def _in_the_way(self, name, mode):
+        """Return the prefixes that must be empty for a grant at once."""
+        # Of readers only a writer is in the way.
+        suffix = f'{EXCLUSIVE}/' if mode == SHARED else ''
+        return [f'{self._prefix}/{kind}/{_quoted(name)}/{suffix}'
+                for kind in ('q', 'f')]
+
+    def _entry(self, claim, name, mode):
+        return f'{self._prefix}/q/{_quoted(name)}/{mode}/{claim.id}'
+
+    def _record(self, claim, name, mode):
+        return f'{self._prefix}/f/{_quoted(name)}/{mode}/{claim.id}'
+
+    def _mark(self, claim):
+        return f'{self._prefix}/d/{claim.id}'
+
+    def _is_new(self, claim):
+        """Return the comparisons that keep a claim from meeting itself."""
+        return [_is_absent(self._entry(claim, *claim.wishes[0])),
+                _is_absent(self._mark(claim))]
+
+    def _done(self, claim, lease_id):
+        if lease_id is None:
+            return []
+        return [{'request_put': {
+            'key': encoded(self._mark(claim)), 'value': '',
+            'lease': str(lease_id)}}]
+
+    def _puts(self, claim, lease_id):
+        return [{'request_put': {
+            'key': encoded(self._entry(claim, name, mode)),
+            'value': encoded(claim.holder), 'lease': str(lease_id)}}
+            for name, mode in claim.wishes]
+
+    def _record_puts(self, claim):
+        if claim.record is None:
+            return []
+        return [{'request_put': {
+            'key': encoded(self._record(claim, name, mode)),
+            'value': encoded(claim.record)}} for name, mode in claim.wishes]
+
+    def _deletions(self, claim, key_of):
+        return [{'request_delete_range': {
+            'key': encoded(key_of(claim, name, mode))}}
+            for name, mode in claim.wishes]
+
+    def _ranges(self, claim):
+        return [{'request_range': found} for name, _mode in claim.wishes
+                for found in (self.entries_of(name), self.records_of(name))]
+
+    def _entries(self, kind, name, found):
+        """Return the entries of an answered range by the id of their claim.
+        """
+        start = len(f'{self._prefix}/{kind}/{_quoted(name)}/')
+        entries = {}
+        for item in found.get('kvs', ()):
+            key = decoded(item['key'])
+            mode, _slash, claim = key[start:].partition('/')
+            entries[claim] = Entry(
+                key, mode, claim, int(item['create_revision']),
+                int(item['mod_revision']), decoded(item.get('value', '')))
+        return entries
+
+
+def encoded(text):
+    """Return a text as etcd's gateway takes keys and values."""
+    return base64.b64encode(text.encode()).decode()
+
+
+def decoded(text):
+    """Return a key or a value of etcd's gateway as a text."""
+    return base64.b64decode(text).decode()
+
+
+def end_of(prefix):
+    """Return the key behind all keys with a prefix, which is not empty."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+
+
+def _conflict(one, other):
+    return EXCLUSIVE in (one, other)
+
+
+def _range(prefix):
+    return {'key': encoded(prefix), 'range_end': encoded(end_of(prefix))}
+
+
+def _is_empty(prefix):
+    return {**_range(prefix), 'target': 'CREATE', 'result': 'EQUAL',
+            'create_revision': '0'}
+
+
+def _is_absent(key):
+    return {'key': encoded(key), 'target': 'CREATE', 'result': 'EQUAL',
+            'create_revision': '0'}
+
+
+def _is_present(key):
+    return {**_is_absent(key), 'result': 'GREATER'}
+
+
+def _has_token(key, token):
+    return {**_is_absent(key), 'create_revision': str(token)}
+
+
+def _is_unchanged(record):
+    return {'key': encoded(record.key), 'target': 'MOD', 'result': 'EQUAL',
+            'mod_revision': str(record.version)}
+
+
+def _quoted(name):
+    # No name may be the beginning of another one's prefix.
+    return urllib.parse.quote(name, safe='')

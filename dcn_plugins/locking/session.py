@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one lease of a process, renewed for as long as it is wanted.
+
+All that a process holds in etcd hangs on one lease: one renewal for
+everything, and one thing to watch. It is renewed by a thread of the operating
+system, as a service under eventlet may stand still in a C library for longer
+than a lease lasts.
+"""
+
+import collections
+import os
+import threading
+import time
+
+from oslo_log import log as logging
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import etcd
+from dcn_plugins.locking import lease as leases
+from dcn_plugins.locking import native
+
+LOG = logging.getLogger(__name__)
+
+# For a grant, and for the revocation at the end.
+CALL_SECONDS = 5.0
+
+# How soon a renewal that has failed is tried again.
+RETRY_SECONDS = 0.5
+
+
+def clock():
+    """Return seconds that also pass while the machine is suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Session:
+    """A lease that is there when it is needed; thread-safe.
+
+    Nothing is opened before the first :meth:`lease`, as services fork after
+    they have read their configuration. A process that was forked from one
+    with a lease gets its own.
+
+    :param client: :class:`~dcn_plugins.locking.etcd.Client` of the service.
+    :param renewer: function that returns a client for the thread that renews.
+    :param ttl_seconds: how long a claim outlives its process, whole seconds.
+    :param on_lost: called when etcd has ended the lease or nobody can prove
+        any more that it has not. It is called by the thread that renews: it
+        must be quick and may wait for nothing.
+    """
+
+    def __init__(self, client, renewer, ttl_seconds, on_lost=None):
+        self._client = client
+        self._make_renewer = renewer
+        self._ttl_seconds = ttl_seconds
+        self._on_lost = on_lost
+        self._lock = threading.Lock()
+        self._renewal = None
+
+    def lease(self, seconds):
+        """Return a lease that is valid now; ask for one if there is none.
+
+        :param seconds: that this may take.
+        :raises EtcdError: if there is none to be had.
+        """
+        renewal = self._renewal
+        if renewal and renewal.is_usable():
+            return renewal.lease
+        deadline = clock() + seconds
+        with self._lock:
+            renewal = self._renewal
+            if renewal and renewal.is_usable():
+                return renewal.lease
+            sent_at = clock()
+            answer = self._client.call(
+                '/lease/grant', {'TTL': str(self._ttl_seconds), 'ID': '0'},
+                max(0.0, deadline - sent_at))
+            granted = leases.Lease.granted(
+                int(answer['ID']), float(answer['TTL']), sent_at)
+            if renewal:
+                renewal.end()
+            self._renewal = _Renewal(
+                granted, self._make_renewer(), self._on_lost)
+            return granted
+
+    def is_valid(self, lease_id, margin_seconds=0.0):
+        """Tell whether a lease is provably valid, and stays so for a margin.
+
+        It asks nobody: it is for the moment before each step of some work.
+        """
+        renewal = self._renewal
+        return bool(renewal and renewal.lease.id == lease_id
+                    and renewal.is_usable(margin_seconds))
+
+    def left(self, lease_id):
+        """Return for how many seconds a lease is provably valid."""
+        renewal = self._renewal
+        if not renewal or renewal.lease.id != lease_id:
+            return 0.0
+        return renewal.lease.left(clock()) if renewal.is_usable() else 0.0
+
+    def forget(self, lease_id):
+        """Take note that etcd does not know a lease."""
+        renewal = self._renewal
+        if renewal and renewal.lease.id == lease_id:
+            renewal.end()
+
+    def close(self):
+        """End the lease, and with it all that hangs on it; never raises.
+
+        If etcd does not answer, it ends by itself after its time.
+        """
+        with self._lock:
+            renewal, self._renewal = self._renewal, None
+        if not renewal or not renewal.end():
+            return
+        try:
+            self._client.call('/lease/revoke',
+                              {'ID': str(renewal.lease.id)}, CALL_SECONDS)
+        except exceptions.EtcdRefused as exc:
+            if exc.code != etcd.NOT_FOUND:
+                LOG.warning('The lease of this process could not be given '
+                            'back and ends in %s s: %s',
+                            self._ttl_seconds, exc)
+        except exceptions.EtcdUnavailable as exc:
+            LOG.warning('The lease of this process could not be given back '
+                        'and ends in %s s: %s', self._ttl_seconds, exc)
+
+
+class _Renewal:
+    """Renew one lease until it is lost or no longer wanted.
+
+    What the thread has to say it leaves in ``news``: a log handler may wait
+    for eventlet.
+    """
+
+    def __init__(self, granted, client, on_lost):
+        self.lease = granted
+        self.news = collections.deque(maxlen=20)
+        self._client = client
+        self._on_lost = on_lost
+        self._is_ended = False
+        self._pid = os.getpid()
+        threads = native.module('threading')
+        self._stop = threads.Event()
+        threads.Thread(target=self._run, name='dcn-lease',
+                       daemon=True).start()
+
+    def is_usable(self, margin_seconds=0.0):
+        while self.news:
+            LOG.warning('%s', self.news.popleft())
+        # A forked child has the object, and not the thread.
+        return (not self._is_ended and self._pid == os.getpid()
+                and self.lease.is_valid(clock(), margin_seconds))
+
+    def end(self):
+        """Renew it no more; tell whether it was this process's."""
+        self._is_ended = True
+        self._stop.set()
+        return self._pid == os.getpid()
+
+    def _run(self):
+        pause = leases.renewal_seconds(self.lease.ttl_seconds)
+        is_known_lost = False
+        while not self._stop.wait(pause):
+            sent_at = clock()
+            try:
+                answer = self._client.call(
+                    '/lease/keepalive', {'ID': str(self.lease.id)},
+                    leases.renewal_seconds(self.lease.ttl_seconds))
+                ttl_seconds = float(answer.get('result', {}).get('TTL', 0))
+            except Exception as exc:
+                self.news.append(f'The lease of this process was not renewed '
+                                 f'yet: {exc}')
+                pause = RETRY_SECONDS
+                if not is_known_lost and not self.lease.is_valid(clock()):
+                    # It may still be there: that is for etcd to say.
+                    is_known_lost = True
+                    self._lost()
+                continue
+            renewed = self.lease.renewed(ttl_seconds, sent_at)
+            if renewed is None:
+                self._is_ended = True
+                self.news.append('etcd has ended the lease of this process, '
+                                 'and all its locks with it')
+                if not is_known_lost:
+                    self._lost()
+                break
+            self.lease = renewed
+            is_known_lost = False
+            pause = leases.renewal_seconds(ttl_seconds)
+        self._client.close()
+
+    def _lost(self):
+        if self._on_lost is None:
+            return
+        try:
+            self._on_lost()
+        except Exception as exc:
+            self.news.append('What was to be done when the lease was lost '
+                             f'has failed: {type(exc).__name__}: {exc}')

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A driver of tooz for etcd, for any service that takes a tooz URL.
+
+::
+
+    [coordination]
+    backend_url = dcn-etcd3+http://h1:2379,h2:2379,h3:2379?ttl=15
+
+A lock is granted in the order in which it was asked for, and who has lost one
+is told so: by ``acquired``, ``is_still_owner()``, ``heartbeat()`` and an
+exception of ``release()``. See :class:`DCNEtcd3Driver` for the options.
+"""
+
+import dataclasses
+import functools
+import urllib.parse
+
+from oslo_log import log as logging
+from tooz import coordination
+from tooz import locking as tooz_locking
+from tooz import utils
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import etcd
+from dcn_plugins.locking import lease as leases
+from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import locks
+from dcn_plugins.locking import native
+from dcn_plugins.locking import session
+from dcn_plugins.locking import tooz_errors
+from dcn_plugins.locking import tooz_groups
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds within which the locks of a process that has died are free.
+DEFAULT_TTL_SECONDS = 15
+DEFAULT_ATTEMPT_SECONDS = 5.0
+DEFAULT_OUTAGE_SECONDS = 300.0
+DEFAULT_NAMESPACE = '/dcn'
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the URL of a driver says."""
+
+    endpoints: tuple[etcd.Endpoint, ...]
+    user: tuple[str, str] | None = None
+    ttl_seconds: int = DEFAULT_TTL_SECONDS
+    attempt_seconds: float = DEFAULT_ATTEMPT_SECONDS
+    outage_seconds: float = DEFAULT_OUTAGE_SECONDS
+    namespace: str = DEFAULT_NAMESPACE
+    ca_cert: str | None = None
+    cert_cert: str | None = None
+    cert_key: str | None = None
+
+    @classmethod
+    def parsed(cls, url, options):
+        """Return the settings of a URL and its options.
+
+        :param url: split, as tooz hands it over.
+        :param options: mapping of names to texts.
+        :raises ConfigError: that names the option and the remedy; it does not
+            tell the URL, which may hold a password.
+        """
+        is_tls = url.scheme.endswith('https')
+        credentials, _at, hosts = url.netloc.rpartition('@')
+        name, _colon, password = credentials.partition(':')
+        values = {'user': (urllib.parse.unquote(name),
+                           urllib.parse.unquote(password)) if name else None}
+        try:
+            values['endpoints'] = tuple(
+                etcd.Endpoint.parsed(host, is_tls)
+                for host in (hosts or 'localhost').split(','))
+        except ValueError as exc:
+            raise _config_error(str(exc), 'Write HOST:PORT, and a comma '
+                                          'between several members') from exc
+        for option, value in options.items():
+            if option not in _OPTIONS:
+                raise _config_error(
+                    f'there is no option {option}',
+                    'Use some of ' + ', '.join(sorted(_OPTIONS)))
+            field, convert, is_allowed = _OPTIONS[option]
+            try:
+                values[field] = convert(value)
+            except ValueError as exc:
+                raise _config_error(f'{option}={value} is no number',
+                                    'Write a number of seconds') from exc
+            if not is_allowed(values[field]):
+                raise _config_error(f'{option}={value} is out of range',
+                                    _RANGES[option])
+        return cls(**values)
+
+
+_OPTIONS = {
+    'ttl': ('ttl_seconds', int, lambda value: 3 <= value <= 3600),
+    'timeout': ('attempt_seconds', float, lambda value: 0.1 <= value <= 60),
+    'outage': ('outage_seconds', float, lambda value: 0 <= value <= 86400),
+    'namespace': ('namespace', str, lambda value: value.strip('/')),
+    'ca_cert': ('ca_cert', str, bool),
+    'cert_cert': ('cert_cert', str, bool),
+    'cert_key': ('cert_key', str, bool),
+}
+_RANGES = {
+    'ttl': 'Give 3 to 3600 seconds',
+    'timeout': 'Give 0.1 to 60 seconds',
+    'outage': 'Give 0 to 86400 seconds',
+    'namespace': 'Give the beginning of a key, like /dcn',
+    'ca_cert': 'Name a file', 'cert_cert': 'Name a file',
+    'cert_key': 'Name a file'}
+
+
+def _config_error(problem, remedy):
+    return exceptions.ConfigError('[coordination] backend_url', problem,
+                                  remedy)
+
+
+class DCNLock(tooz_locking.Lock):
+    """A lock of :class:`DCNEtcd3Driver`; see ``tooz.locking.Lock``.
+
+    One object may be held several times when it is shared, once else.
+    """
+
+    def __init__(self, name, all_locks):
+        super().__init__(name)
+        self.key = _text_of(name)
+        self._locks = all_locks
+        self._holds = []
+
+    @tooz_errors.translated
+    def acquire(self, blocking=True, shared=False, timeout=None):
+        """Queue for the lock; return whether it was granted.
+
+        :param blocking: whether to wait, or for how many seconds.
+        :param timeout: another limit of the wait in seconds.
+        :raises ToozConnectionError: if etcd is away for longer than
+            ``outage``, or when nobody wants to wait.
+        """
+        # Of equal numbers only the booleans mean a boolean.
+        wait = {True: None, False: 0.0}[blocking] if isinstance(
+            blocking, bool) else float(blocking)
+        if timeout is not None:
+            wait = float(timeout) if wait is None else min(wait, timeout)
+        mode = lock_queue.SHARED if shared else lock_queue.EXCLUSIVE
+        hold = self._locks.acquire([(self.key, mode)], wait)
+        if hold is None:
+            return False
+        self._holds.append(hold)
+        return True
+
+    @tooz_errors.translated
+    def release(self):
+        """Give the lock back; return whether it was held to the end.
+
+        When it was lost, somebody else may have worked at the same time. That
+        is an error in the log, too, as most users of tooz look at nothing.
+
+        :raises ToozError: if etcd does not tell. The lock is given back as
+            soon as etcd is there again.
+        """
+        try:
+            hold = self._holds.pop()
+        except IndexError:
+            return False
+        try:
+            self._locks.release(hold)
+        except exceptions.LockLost as exc:
+            LOG.error('%s', exc)
+            return False
+        return True
+
+    @tooz_errors.translated
+    def break_(self):
+        """Take the lock away from all who hold it or wait for it.
+
+        Those who wait queue again. Whoever holds it is told at his release.
+        """
+        return self._locks.break_(self.key)
+
+    @property
+    def acquired(self):
+        """Whether it is held and provably not lost; asks nobody."""
+        holds = self._holds[-1:]
+        return bool(holds and self._locks.is_valid(holds[0]))
+
+    @property
+    def token(self):
+        """A number that is greater than that of all who held it before.
+
+        ``None`` when it is not held.
+        """
+        holds = self._holds[-1:]
+        return holds[0].token if holds else None
+
+    @tooz_errors.translated
+    def is_still_owner(self):
+        """Ask etcd whether it is held."""
+        holds = self._holds[-1:]
+        return bool(holds and self._locks.is_held(holds[0]))
+
+    def heartbeat(self):
+        """Tell whether it is held and provably not lost.
+
+        There is nothing to do: a thread renews the lease of all locks.
+        """
+        return self.acquired
+
+
+class DCNEtcd3Driver(tooz_groups.Groups,
+                     coordination.CoordinationDriverWithExecutor):
+    """Locks and groups in etcd 3.4 or newer, through its JSON gateway.
+
+    ``dcn-etcd3+http://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]`` or
+    ``dcn-etcd3+https://...``, with these options:
+
+    =========== ======= ====================================================
+    Name        Default Meaning
+    =========== ======= ====================================================
+    ttl         15      seconds until the locks of a process that has died,
+                        or cannot reach etcd, are free: 3 to 3600
+    timeout     5       seconds that one member may take to answer
+    outage      300     seconds for which a claim waits for an etcd that is
+                        away, before it fails
+    namespace   /dcn    beginning of all keys; services that share it exclude
+                        each other
+    ca_cert             file with the authorities of the servers' certificates
+    cert_cert           file with the client's certificate
+    cert_key            file with its key
+    =========== ======= ====================================================
+
+    Nothing is asked of etcd before the first lock or group, so that a service
+    starts without it. The lease is renewed by a thread of the operating
+    system, also under eventlet.
+    """
+
+    # It is distributed across hosts as well. But who says so has to fail at a
+    # start without etcd, and a service has to survive that.
+    CHARACTERISTICS = (
+        # The lease of a process is renewed for it, whatever it is doing.
+        coordination.Characteristics.NON_TIMEOUT_BASED,
+        coordination.Characteristics.DISTRIBUTED_ACROSS_THREADS,
+        coordination.Characteristics.DISTRIBUTED_ACROSS_PROCESSES,
+        coordination.Characteristics.LINEARIZABLE,
+        coordination.Characteristics.SERIALIZABLE,
+    )
+
+    def __init__(self, member_id, parsed_url, options):
+        super().__init__(member_id, parsed_url, options)
+        self._settings = Settings.parsed(parsed_url, utils.collapse(options))
+        self._hooks_lost = coordination.Hooks()
+        self._opened = None
+
+    def _start(self):
+        super()._start()
+        settings = self._settings
+        context = None
+        if settings.endpoints[0].is_tls:
+            try:
+                context = native.ssl_context(
+                    settings.ca_cert, settings.cert_cert, settings.cert_key)
+            except OSError as exc:
+                raise _config_error(
+                    f'a file of ca_cert, cert_cert or cert_key is of no use '
+                    f'({exc})', 'Name files in PEM that the service may '
+                    'read') from exc
+        self._client = etcd.Client(
+            settings.endpoints, etcd.Pool(context), settings.user,
+            settings.attempt_seconds, clock=session.clock)
+        self._session = session.Session(
+            self._client, functools.partial(self._renewer, context),
+            settings.ttl_seconds, self._lost)
+        self._locks = locks.Locks(
+            self._client, self._session, f'{settings.namespace}/locks',
+            settings.outage_seconds, _text_of(self._member_id))
+
+    def _renewer(self, context):
+        settings = self._settings
+        return etcd.Client(
+            settings.endpoints, etcd.NativeLine(context), settings.user,
+            leases.attempt_seconds(settings.ttl_seconds,
+                                   len(settings.endpoints)),
+            clock=session.clock)
+
+    def _stop(self):
+        self._locks.close()
+        self._session.close()
+        self._client.close()
+        super()._stop()
+
+    def get_lock(self, name):
+        """Return a :class:`DCNLock`."""
+        return DCNLock(name, self._locks)
+
+
+    def watch_lost_lease(self, callback):
+        """Call a function when the locks of this process may be lost.
+
+        It is called by a thread of the operating system: it must be quick,
+        and may use nothing that eventlet has changed.
+        """
+        self._hooks_lost.append(callback)
+
+    def _lost(self):
+        self._hooks_lost.run()
+
+
+def _text_of(name):
+    # Any bytes can be told from each other in a text of this encoding.
+    return utils.to_binary(name).decode('latin-1')

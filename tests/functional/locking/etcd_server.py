@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real etcd cluster of one or more members for the time of a test."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+
+import fixtures
+
+from dcn_plugins.locking import etcd
+
+READY_SECONDS = 60.0
+
+
+class Member:
+    """One member, that can be killed, paused and started again."""
+
+    def __init__(self, command, port, log):
+        self.port = port
+        self._command = command
+        self._log = log
+        self.process = None
+
+    @property
+    def url(self):
+        return f'http://127.0.0.1:{self.port}'
+
+    def start(self):
+        with open(self._log, 'ab') as log:
+            self.process = subprocess.Popen(
+                self._command, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL)
+
+    def kill(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(READY_SECONDS)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def is_healthy(self):
+        with contextlib.suppress(OSError, ValueError):
+            with urllib.request.urlopen(f'{self.url}/health',
+                                        timeout=2) as answer:
+                return str(json.load(answer).get('health')) == 'true'
+        return False
+
+    def wait_ready(self):
+        """Wait until it serves; raises if it ends or takes too long."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.is_healthy():
+            if self.process.poll() is not None or (
+                    time.monotonic() > deadline):
+                with open(self._log) as log:
+                    raise AssertionError(
+                        f'etcd on port {self.port} did not come up: '
+                        f'{log.read()[-2000:]}')
+            time.sleep(0.02)
+
+
+class EtcdServer(fixtures.Fixture):
+    """A cluster on ports of the kernel's choice, its data in memory if it can.
+
+    :param count: of members.
+    """
+
+    def __init__(self, count=1):
+        super().__init__()
+        self._count = count
+
+    def _setUp(self):
+        program = shutil.which('etcd')
+        if program is None:
+            raise AssertionError('etcd is not installed: apt-get install '
+                                 'etcd-server')
+        directory = self.useFixture(fixtures.TempDir()).path
+        ports = _free_ports(2 * self._count)
+        peers = {f'm{index}': f'http://127.0.0.1:{port}'
+                 for index, port in enumerate(ports[self._count:])}
+        self.members = []
+        for (name, peer), port in zip(peers.items(), ports):
+            client = f'http://127.0.0.1:{port}'
+            self.members.append(Member([
+                program, '--name', name,
+                '--data-dir', os.path.join(directory, name),
+                '--listen-client-urls', client,
+                '--advertise-client-urls', client,
+                '--listen-peer-urls', peer,
+                '--initial-advertise-peer-urls', peer,
+                '--initial-cluster', ','.join(
+                    f'{other}={url}' for other, url in peers.items()),
+                '--initial-cluster-token', directory,
+                '--logger', 'zap', '--log-level', 'error'], port,
+                os.path.join(directory, f'{name}.log')))
+        for member in self.members:
+            self.addCleanup(member.kill)
+            member.start()
+        for member in self.members:
+            member.wait_ready()
+
+    @property
+    def endpoints(self):
+        return tuple(etcd.Endpoint('127.0.0.1', member.port)
+                     for member in self.members)
+
+    @property
+    def hosts(self):
+        """The members as a URL of ours names them."""
+        return ','.join(f'127.0.0.1:{member.port}'
+                        for member in self.members)
+
+    def client(self, transport=None):
+        """Return a client; its user closes it."""
+        return etcd.Client(self.endpoints, transport or etcd.Pool())
+
+    def leases(self):
+        """Return the number of leases."""
+        client = self.client()
+        try:
+            return len(client.call('/lease/leases', {}, 10).get('leases', ()))
+        finally:
+            client.close()
+
+    def leader(self):
+        """Return the member that leads."""
+        for member in self.members:
+            request = urllib.request.Request(
+                f'{member.url}/v3/maintenance/status', b'{}')
+            with urllib.request.urlopen(request, timeout=5) as answer:
+                status = json.load(answer)
+            if status['leader'] == status['header']['member_id']:
+                return member
+        raise AssertionError('no member leads')
+
+
+def _free_ports(count):
+    with contextlib.ExitStack() as stack:
+        found = []
+        for _number in range(count):
+            listener = stack.enter_context(socket.socket())
+            listener.bind(('127.0.0.1', 0))
+            found.append(listener.getsockname()[1])
+        return found

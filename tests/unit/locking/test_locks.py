@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The waits around the lock protocol, on an etcd in memory with faults."""
+
+import threading
+import time
+
+import fixtures
+import testtools
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import locks
+from tests.fakes import etcd
+
+LOST = exceptions.EtcdUnavailable('the answer is lost', is_sent=True)
+AWAY = exceptions.EtcdUnavailable('refused', is_sent=False)
+WRITE = [('a', lock_queue.EXCLUSIVE)]
+READ = [('a', lock_queue.SHARED)]
+
+
+class Session:
+    """A lease that ends when a test says so."""
+
+    def __init__(self, client):
+        self.client = client
+        self.lease_id = None
+
+    def lease(self, seconds):
+        if self.lease_id is None:
+            self.lease_id = int(self.client.call(
+                '/lease/grant', {'TTL': '15'}, seconds)['ID'])
+        return self
+
+    @property
+    def id(self):
+        return self.lease_id
+
+    def is_valid(self, lease_id, margin_seconds=0.0):
+        return lease_id is not None and lease_id == self.lease_id
+
+    def forget(self, lease_id):
+        if lease_id == self.lease_id:
+            self.lease_id = None
+
+    def end(self):
+        lease, self.lease_id = self.lease_id, None
+        self.client.expire(lease)
+
+
+class LocksTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger('dcn_plugins'))
+        for name in ('FIRST_PAUSE_SECONDS', 'LAST_PAUSE_SECONDS'):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'dcn_plugins.locking.locks.{name}', 0.005))
+        self.store = etcd.Store()
+        self.one, self.other = self.process(), self.process()
+
+    def process(self, **options):
+        """Return the locks of another process, with a network of its own."""
+        client = etcd.Client(self.store)
+        if hasattr(self, 'one'):
+            client.changed = self.one.client.changed
+        found = locks.Locks(client, Session(client), '/t', **options)
+        found.client, found.session = client, found._session
+        self.addCleanup(found.close)
+        return found
+
+    def keys(self, *kinds):
+        return [key for key in self.store.keys()
+                if key.split('/')[2] in (kinds or ('q', 'f'))]
+
+    def in_background(self, call, *args, **options):
+        """Call something in a thread; return where its result will be."""
+        found = []
+        thread = threading.Thread(
+            target=lambda: found.append(call(*args, **options)), daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 30)
+        found_later = (found, thread)
+        return found_later
+
+    def result(self, later):
+        found, thread = later
+        thread.join(30)
+        self.assertFalse(thread.is_alive(), 'it still waits')
+        return found[0]
+
+    def wait_until(self, is_true):
+        deadline = time.monotonic() + 30
+        while not is_true():
+            self.assertLess(time.monotonic(), deadline, 'did not come')
+            time.sleep(0.001)
+
+
+class AcquireTest(LocksTestCase):
+
+    def test_costs_one_transaction_and_so_does_its_release(self):
+        self.one.release(self.one.acquire(WRITE))
+        del self.one.client.calls[:]
+        self.one.release(self.one.acquire(WRITE, record='me'))
+        self.assertEqual(['/kv/txn', '/kv/txn'],
+                         [path for path, _body in self.one.client.calls])
+        self.assertEqual([], self.keys())
+
+    def test_is_exclusive(self):
+        hold = self.one.acquire(WRITE)
+        self.assertIsNone(self.other.acquire(WRITE, 0))
+        self.assertIsNone(self.other.acquire(READ, 0))
+        self.one.release(hold)
+        self.assertIsNotNone(self.other.acquire(WRITE, 0))
+
+    def test_readers_share(self):
+        self.one.acquire(READ)
+        self.assertIsNotNone(self.other.acquire(READ, 0))
+        self.assertIsNone(self.other.acquire(WRITE, 0))
+
+    def test_names_are_apart(self):
+        self.one.acquire(WRITE)
+        for name in ('a/', 'a/x', 'A', 'a ', '', '\xe9', '../a'):
+            self.assertIsNotNone(
+                self.other.acquire([(name, lock_queue.EXCLUSIVE)], 0), name)
+
+    def test_several_names_are_all_or_nothing(self):
+        hold = self.one.acquire([('b', 'x')])
+        self.assertIsNone(self.other.acquire(
+            [('c', 'x'), ('a', 'x'), ('b', 'x')], 0))
+        self.assertEqual(1, len(self.keys()))
+        self.one.release(hold)
+        hold = self.other.acquire([('c', 'x'), ('a', 's'), ('b', 'x')], 0)
+        self.assertEqual(('a', 'b', 'c'), hold.claim.names)
+        self.assertIsNone(self.one.acquire([('c', 's')], 0))
+        self.assertIsNotNone(self.one.acquire(READ, 0))
+
+    def test_who_gives_up_leaves_nothing(self):
+        self.one.acquire(WRITE)
+        before = self.keys()
+        started = time.monotonic()
+        self.assertIsNone(self.other.acquire(WRITE, 0.2))
+        self.assertLess(0.19, time.monotonic() - started)
+        self.assertEqual(before, self.keys())
+
+    def test_token_rises(self):
+        tokens = []
+        for _number in range(3):
+            for process in (self.one, self.other):
+                hold = process.acquire(WRITE)
+                tokens.append(hold.token)
+                process.release(hold)
+        self.assertEqual(sorted(set(tokens)), tokens)
+
+    def test_waiters_are_served_in_the_order_of_their_arrival(self):
+        hold = self.one.acquire(WRITE)
+        served = []
+
+        def serve(number):
+            process = self.process()
+            got = process.acquire(WRITE)
+            served.append(number)
+            process.release(got)
+
+        waiters = []
+        for number in range(8):
+            waiters.append(self.in_background(serve, number))
+            self.wait_until(lambda: len(self.keys()) == number + 2)
+        self.one.release(hold)
+        for waiter in waiters:
+            self.result(waiter)
+        self.assertEqual(list(range(8)), served)
+
+    def test_each_waiter_watches_one(self):
+        hold = self.one.acquire(WRITE)
+        later = self.in_background(self.other.acquire, WRITE)
+        self.wait_until(lambda: self.other.client.watches)
+        self.one.release(hold)
+        self.assertIsNotNone(self.result(later))
+        self.assertEqual(1, self.other.client.watches)
+
+
+class OutageTest(LocksTestCase):
+
+    def test_claim_waits_for_an_etcd_that_is_away(self):
+        self.one.client.faults = [AWAY] * 5
+        self.assertIsNotNone(self.one.acquire(WRITE))
+        self.assertIn('A claim waits: etcd does not answer', self.log.output)
+
+    def test_not_for_ever(self):
+        patient = self.process(outage_seconds=0.1)
+        patient.client.faults = [AWAY] * 1000
+        self.assertRaises(exceptions.EtcdUnavailable, patient.acquire, WRITE)
+
+    def test_not_for_longer_than_its_time(self):
+        self.one.client.faults = [AWAY] * 1000
+        self.assertRaises(exceptions.EtcdUnavailable, self.one.acquire,
+                          WRITE, 0.1)
+
+    def test_nobody_waits_who_does_not_want_to(self):
+        self.one.client.faults = [AWAY, AWAY]
+        self.assertRaises(exceptions.EtcdUnavailable, self.one.acquire,
+                          WRITE, 0)
+        self.assertEqual(1, len(self.one.client.faults))
+
+    def test_an_answer_that_is_lost_is_no_second_claim(self):
+        for fault in (LOST, etcd.Late()):
+            # The lease first.
+            self.one.client.faults = [None, fault] if (
+                self.one.session.lease_id is None) else [fault]
+            hold = self.one.acquire(WRITE, 5)
+            self.one.client.deliver()
+            self.assertEqual(1, len(self.keys()))
+            self.one.release(hold)
+            self.one.client.deliver()
+            self.assertEqual([], self.keys())
+
+    def test_a_message_that_arrives_after_its_claim_was_released(self):
+        self.one.client.faults = [None, etcd.Late()]
+        self.one.release(self.one.acquire(WRITE, 5))
+        self.one.client.deliver()
+        self.assertEqual([], self.keys())
+        self.assertIsNotNone(self.other.acquire(WRITE, 0))
+
+    def test_a_claim_that_was_given_up_is_withdrawn_when_etcd_is_back(self):
+        self.one.acquire([('b', 'x')])
+        self.one.client.faults = [LOST, *[AWAY] * 20]
+        self.assertRaises(exceptions.EtcdUnavailable, self.one.acquire,
+                          WRITE, 0)
+        self.assertEqual(2, len(self.keys()))
+        self.wait_until(lambda: len(self.keys()) == 1)
+        self.assertIsNotNone(self.other.acquire(WRITE, 0))
+
+    def test_a_lease_that_ends_while_waiting(self):
+        hold = self.one.acquire(WRITE)
+        later = self.in_background(self.other.acquire, WRITE)
+        self.wait_until(lambda: self.other.client.watches)
+        self.other.session.end()
+        self.wait_until(lambda: self.other.session.lease_id is None)
+        self.one.release(hold)
+        got = self.result(later)
+        self.assertTrue(self.other.is_held(got))
+        self.other.release(got)
+
+    def test_a_lease_that_etcd_does_not_know(self):
+        self.one.session.lease_id = 999
+        hold = self.one.acquire(WRITE, 5)
+        self.assertNotEqual(999, hold.lease_id)
+
+
+class ReleaseTest(LocksTestCase):
+
+    def test_lost(self):
+        hold = self.one.acquire(WRITE)
+        self.one.session.end()
+        self.assertFalse(self.one.is_valid(hold))
+        self.assertFalse(self.one.is_held(hold))
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
+    def test_lost_to_somebody(self):
+        hold = self.one.acquire(WRITE)
+        self.one.session.end()
+        theirs = self.other.acquire(WRITE, 0)
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+        self.assertTrue(self.other.is_held(theirs))
+
+    def test_an_answer_that_is_lost(self):
+        for fault in (LOST, etcd.Late(), AWAY):
+            hold = self.one.acquire(WRITE, 5)
+            self.one.client.faults = [fault]
+            self.one.release(hold)
+            self.one.client.deliver()
+            self.assertEqual([], self.keys())
+
+    def test_an_answer_that_is_lost_and_then_the_lease(self):
+        hold = self.one.acquire(WRITE)
+        self.one.client.faults = [LOST]
+        self.one.session.end()
+        error = self.assertRaises(exceptions.LockServiceError,
+                                  self.one.release, hold)
+        self.assertIs(exceptions.Outcome.UNKNOWN, error.outcome)
+
+    def test_etcd_stays_away(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.locks.RELEASE_SECONDS', 0.05))
+        hold = self.one.acquire(WRITE)
+        self.one.client.faults = [AWAY] * 100
+        self.assertRaises(exceptions.LockServiceError, self.one.release, hold)
+        # Nobody waits any more, and yet it is given back.
+        self.wait_until(lambda: not self.keys())
+
+    def test_broken(self):
+        hold = self.one.acquire(WRITE)
+        self.assertTrue(self.other.break_('a'))
+        self.assertFalse(self.other.break_('a'))
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
+
+class FenceTest(LocksTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.fenced = []
+
+    def fence(self, left_behind):
+        self.fenced.extend(entry.text for entry in left_behind)
+
+    def test_who_dies_is_fenced_before_the_next_is_granted(self):
+        self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        hold = self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertEqual(['client 1'], self.fenced)
+        self.other.release(hold)
+        self.assertEqual([], self.keys())
+
+    def test_who_releases_is_not(self):
+        self.one.release(self.one.acquire(WRITE, record='client 1'))
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertEqual([], self.fenced)
+
+    def test_whose_lease_has_ended_and_who_was_not_fenced_has_kept_it(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        self.assertTrue(self.one.is_held(hold))
+        self.one.release(hold)
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertEqual([], self.fenced)
+
+    def test_who_was_fenced_is_told(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
+    def test_fence_that_fails_grants_nothing(self):
+        self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+
+        def fail(left_behind):
+            raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, self.other.acquire, WRITE, 5,
+                          'client 2', fail)
+        self.assertEqual(1, len(self.keys('f')))
+        self.assertEqual([], self.keys('q'))
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertEqual(['client 1'], self.fenced)
+
+    def test_lock_that_cannot_fence_is_not_granted(self):
+        self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        error = self.assertRaises(exceptions.LockServiceError,
+                                  self.other.acquire, WRITE, 5)
+        self.assertIs(exceptions.Outcome.NOTHING_DONE, error.outcome)
+        self.assertEqual([], self.keys('q'))
+
+    def test_a_reader_that_died_is_no_matter_for_readers(self):
+        self.one.acquire(READ, record='client 1')
+        self.one.session.end()
+        hold = self.other.acquire(READ, 5, 'client 2', self.fence)
+        self.assertEqual([], self.fenced)
+        self.other.release(hold)
+        self.other.acquire(WRITE, 5, 'client 3', self.fence)
+        self.assertEqual(['client 1'], self.fenced)
+
+    def test_of_several_names_each_record_is_seen(self):
+        self.one.acquire([('a', 'x'), ('b', 'x')], record='client 1')
+        self.one.session.end()
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        third = self.process()
+        third.acquire([('b', 'x')], 5, 'client 3', self.fence)
+        self.assertEqual(['client 1', 'client 1'], self.fenced)
