@@ -54,10 +54,14 @@ class Endpoint:
 
         :raises ValueError: if it is none.
         """
-        parts = urllib.parse.urlsplit(f'//{text}')
+        try:
+            parts = urllib.parse.urlsplit(f'//{text}')
+            port = parts.port or DEFAULT_PORT
+        except ValueError as exc:
+            raise ValueError(f'{text!r} is no HOST:PORT') from exc
         if not parts.hostname or parts.path or parts.username:
             raise ValueError(f'{text!r} is no HOST:PORT')
-        return cls(parts.hostname, parts.port or DEFAULT_PORT, is_tls)
+        return cls(parts.hostname, port, is_tls)
 
     def __str__(self):
         host = f'[{self.host}]' if ':' in self.host else self.host

@@ -104,8 +104,7 @@ class Next:
 
 @dataclasses.dataclass(frozen=True)
 class Gone:
-    """The claim has no entry any more: its lease has ended, or it was broken.
-    """
+    """The claim is in no queue: its lease has ended, or it was broken."""
 
 
 class Queues:
@@ -293,8 +292,7 @@ class Queues:
                 for found in (self.entries_of(name), self.records_of(name))]
 
     def _entries(self, kind, name, found):
-        """Return the entries of an answered range by the id of their claim.
-        """
+        """Return the entries of an answered range by their claims."""
         start = len(f'{self._prefix}/{kind}/{_quoted(name)}/')
         entries = {}
         for item in found.get('kvs', ()):

@@ -210,7 +210,8 @@ class DCNEtcd3Driver(tooz_groups.Groups,
     """Locks and groups in etcd 3.4 or newer, through its JSON gateway.
 
     ``dcn-etcd3+http://[USER:PASSWORD@]HOST[:PORT][,HOST[:PORT]...]`` or
-    ``dcn-etcd3+https://...``, with these options:
+    ``dcn-etcd3+https://...``, with the options below. Of several members one
+    with an address of IPv6 comes first, ``[ADDRESS]:PORT``.
 
     =========== ======= ====================================================
     Name        Default Meaning
@@ -290,7 +291,6 @@ class DCNEtcd3Driver(tooz_groups.Groups,
         """Return a :class:`DCNLock`."""
         return DCNLock(name, self._locks)
 
-
     def watch_lost_lease(self, callback):
         """Call a function when the locks of this process may be lost.
 
@@ -305,4 +305,5 @@ class DCNEtcd3Driver(tooz_groups.Groups,
 
 def _text_of(name):
     # Any bytes can be told from each other in a text of this encoding.
-    return utils.to_binary(name).decode('latin-1')
+    found = name if isinstance(name, bytes) else name.encode()
+    return found.decode('latin-1')

@@ -21,8 +21,14 @@ def parse(arguments):
         '--hosts', type=sizes, default='1000,10000,50000', metavar='N,N',
         help='sizes of the cloud for the time per host, 1000,10000,50000 '
              'unless given; 10000, where the bars are, is always one of them')
-    nova.add_argument('--json', type=pathlib.Path, metavar='FILE',
-                      help='write all figures to a file')
+    locks = suites.add_parser(
+        'locks', help='locks in etcd beside those of tooz')
+    locks.add_argument(
+        '--seconds', type=int, default=30, metavar='N',
+        help='how long processes contend for one lock, 30 unless given')
+    for suite in (nova, locks):
+        suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
+                           help='write all figures to a file')
     return parser.parse_args(arguments)
 
 
@@ -37,23 +43,32 @@ def sizes(text):
     return found
 
 
-def run_nova(hosts):
+def run_locks(options):
+    """Run the suite of locks; return ``(record, bars)``."""
+    from tests.bench import lock_suite
+    return lock_suite.run(options.seconds)
+
+
+def run_nova(options):
     """Run the suite of Nova; return ``(record, bars)``."""
     # The default of nova-scheduler since 2026.1; read when Nova is imported.
     os.environ.setdefault('OS_NOVA_DISABLE_EVENTLET_PATCHING', 'true')
     # Nova warns of it, before there is any log.
     logging.getLogger().addHandler(logging.NullHandler())
     from tests.bench import nova_suite
-    return nova_suite.run(hosts)
+    return nova_suite.run(options.hosts)
 
 
-def main(arguments=None, run=run_nova):
+SUITES = {'nova': run_nova, 'locks': run_locks}
+
+
+def main(arguments=None, suites=SUITES):
     """Run a suite and tell which bars are met; return the exit code.
 
-    :param run: function that returns ``(record, bars)``.
+    :param suites: functions that return ``(record, bars)``, by name.
     """
     options = parse(arguments)
-    record, bars = run(options.hosts)
+    record, bars = suites[options.suite](options)
     if options.json:
         options.json.write_text(json.dumps(record, indent=2) + '\n')
     print()

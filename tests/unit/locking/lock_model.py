@@ -3,8 +3,8 @@
 
 The messages and the verdicts are those of ``lock_queue``, etcd is
 :class:`tests.fakes.etcd.Store`. What is explored is everything between: any
-order of the processes, answers that are lost, messages that arrive late, leases
-that end, processes that die.
+order of the processes, answers that are lost, messages that arrive late,
+leases that end, processes that die.
 """
 
 import dataclasses
@@ -248,7 +248,6 @@ class Rules:
         after = world.after(f'{index}: {label}')
         answer = self._send(after, body)
         yield judge(after, index, answer)
-        process = world.processes[index]
         changes = {'is_repeated': True} if label == 'release' else {}
         if label in ('enter', 'look', 'grant'):
             changes = {'stage': 'enter', 'is_doubtful': True}

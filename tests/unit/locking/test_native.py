@@ -12,6 +12,7 @@ import threading
 import fixtures
 import testtools
 
+from dcn_plugins.locking import etcd
 from dcn_plugins.locking import native
 from tests.unit.locking import gateway
 
@@ -147,8 +148,7 @@ class ContextTest(testtools.TestCase):
                 (no_file,), (own.key,), (None, no_file), (None, own.authority),
                 (None, own.certificate), (None, own.certificate, no_file),
                 (None, own.authority, own.key)):
-            with testtools.ExpectedException(OSError, msg=arguments):
-                native.ssl_context(*arguments)
+            self.assertRaises(OSError, native.ssl_context, *arguments)
 
 
 class ConnectionTest(testtools.TestCase):
@@ -207,7 +207,7 @@ class ConnectionTest(testtools.TestCase):
         certificates = self.useFixture(gateway.Certificates())
         listening = socket.create_server(('127.0.0.1', 0))
         self.addCleanup(listening.close)
-        silent = gateway.etcd.Endpoint(*listening.getsockname(), True)
+        silent = etcd.Endpoint(*listening.getsockname(), True)
         self.assertRaises(
             TimeoutError, self.connect, silent, 0.2,
             native.ssl_context(certificates.authority))

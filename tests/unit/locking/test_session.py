@@ -26,17 +26,20 @@ KEEPALIVE = '/lease/keepalive'
 REVOKE = '/lease/revoke'
 
 WAIT_SECONDS = gateway.WAIT_SECONDS
-# Of etcd's answers: short, as a test waits for what follows.
-TTL_SECONDS = 0.6
+# Of etcd's answers. No test waits for the end of LONG. One that does not want
+# a loss has the time to be renewed in SHORT, on a machine with much to do.
+LONG = 30
+SHORT = 0.9
+SHORTEST = 0.3
 
 wait = functools.partial(deadline.wait, seconds=WAIT_SECONDS, interval=0.01)
 
 
-def granted(lease_id=7, ttl_seconds=TTL_SECONDS):
+def granted(lease_id=7, ttl_seconds=LONG):
     return Answer({'ID': str(lease_id), 'TTL': str(ttl_seconds)})
 
 
-def renewed(ttl_seconds=TTL_SECONDS):
+def renewed(ttl_seconds=LONG):
     return Answer({'result': {'ID': '7', 'TTL': str(ttl_seconds)}})
 
 
@@ -57,7 +60,9 @@ class SessionTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.log = self.useFixture(fixtures.FakeLogger(level=logging.DEBUG))
+        self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.session.RETRY_SECONDS', 0.05))
         self.gateway = self.useFixture(gateway.Gateway())
         self.gateway.answers.update({
             GRANT: granted(), KEEPALIVE: renewed(), REVOKE: Answer({})})
@@ -122,7 +127,7 @@ class GrantTest(SessionTestCase):
         self.assertLess(self.session.left(7), 19.71)
 
     def test_it_is_given_to_all_who_ask(self):
-        self.answer(GRANT, granted(7, 20), granted(8, 20))
+        self.answer(GRANT, granted(7), granted(8))
         self.assertEqual(7, self.session.lease(5).id)
         self.assertEqual(7, self.session.lease(5).id)
 
@@ -177,6 +182,8 @@ class GrantTest(SessionTestCase):
 class RenewalTest(SessionTestCase):
 
     def test_it_is_renewed_beyond_its_time(self):
+        self.answer(GRANT, granted(7, SHORT))
+        self.answer(KEEPALIVE, renewed(SHORT))
         lease = self.session.lease(5)
         wait('the end of the grant', lambda: session.clock() > lease.ends_at)
         self.assertTrue(self.session.is_valid(7))
@@ -186,30 +193,32 @@ class RenewalTest(SessionTestCase):
         self.assertEqual({'ID': '7'}, self.gateway.of(KEEPALIVE)[0].body)
 
     def test_all_renewals_take_one_connection(self):
+        self.answer(GRANT, granted(7, SHORTEST))
+        self.answer(KEEPALIVE, renewed(SHORTEST))
         self.session.lease(5)
         self.gateway.wait_for(KEEPALIVE, 3)
         self.assertEqual(1, len({request.peer for request
                                  in self.gateway.of(KEEPALIVE)}))
 
-    def test_two_failures_do_no_harm(self):
-        self.answer(GRANT, granted(7, 2))
+    def test_failures_do_no_harm(self):
+        self.answer(GRANT, granted(7, SHORT))
         self.answer(KEEPALIVE, Answer(is_dropped=True), Answer(b'', 503),
-                    renewed(2))
+                    renewed())
         lease = self.session.lease(5)
         wait('the end of the grant', lambda: session.clock() > lease.ends_at)
         self.assertTrue(self.session.is_valid(7))
         self.assertEqual(0, self.lost.count)
-        self.assertIn('not renewed', self.log.output)
+        self.assertEqual(2, self.log.output.count('not renewed'))
 
     def test_it_is_renewed_after_a_server_has_closed_the_connection(self):
+        self.answer(GRANT, granted(7, SHORT))
         self.answer(KEEPALIVE,
-                    Answer({'result': {'ID': '7', 'TTL': str(TTL_SECONDS)}},
+                    Answer({'result': {'ID': '7', 'TTL': str(SHORT)}},
                            headers=(('Connection', 'close'),)), renewed())
-        lease = self.session.lease(5)
-        wait('another connection or an end', lambda: len(
-            self.gateway.of(KEEPALIVE)) > 2 or self.lost.count)
+        self.session.lease(5)
+        wait('another renewal or a loss', lambda: len(
+            self.gateway.of(KEEPALIVE)) > 1 or self.lost.count)
         self.assertEqual(0, self.lost.count)
-        self.assertTrue(self.session.is_valid(lease.id))
 
     def check_end(self):
         self.session.lease(5)
@@ -221,7 +230,7 @@ class RenewalTest(SessionTestCase):
         self.assertIn('etcd has ended the lease', self.log.output)
 
     def test_etcd_has_ended_it(self):
-        self.answer(GRANT, granted(7, 3), granted(8, 30))
+        self.answer(GRANT, granted(7, SHORT), granted(8))
         self.answer(KEEPALIVE, renewed(0), renewed())
         self.check_end()
         self.assertEqual(8, self.session.lease(5).id)
@@ -229,20 +238,21 @@ class RenewalTest(SessionTestCase):
         self.assertFalse(self.session.is_valid(7))
 
     def test_etcd_leaves_out_a_time_of_zero(self):
+        self.answer(GRANT, granted(7, SHORT))
         self.answer(KEEPALIVE, Answer({'result': {'ID': '7'}}), renewed())
         self.check_end()
 
     def test_an_error_in_the_answer_is_not_the_end(self):
+        self.answer(GRANT, granted(7, SHORT))
         self.answer(KEEPALIVE, Answer({'error': {
             'grpc_code': 14, 'message': 'etcdserver: no leader'}}), renewed())
-        self.answer(GRANT, granted(7, 2))
         self.session.lease(5)
-        self.gateway.wait_for(KEEPALIVE, 1)
         wait('another renewal or a loss', lambda: len(
             self.gateway.of(KEEPALIVE)) > 1 or self.lost.count)
         self.assertEqual(0, self.lost.count)
 
     def test_nobody_can_tell_and_then_etcd_can(self):
+        self.answer(GRANT, granted(7, SHORTEST))
         self.answer(KEEPALIVE, Answer(is_dropped=True))
         lease = self.session.lease(5)
         wait('the loss', lambda: self.lost.count)
@@ -250,28 +260,32 @@ class RenewalTest(SessionTestCase):
         self.assertFalse(self.session.is_valid(7))
         self.wait_for_keepalives(2)
         self.assertEqual(1, self.lost.count)
-        self.answer(KEEPALIVE, renewed())
+        self.answer(KEEPALIVE, renewed(SHORT))
         wait('the renewal', lambda: self.session.is_valid(7))
         self.assertEqual(7, self.session.lease(5).id)
         self.assertEqual(1, len(self.gateway.of(GRANT)))
         # That was one loss; the next one is another.
         self.answer(KEEPALIVE, Answer(is_dropped=True))
         wait('the next loss', lambda: self.lost.count > 1)
+        self.wait_for_keepalives(2)
         self.assertEqual(2, self.lost.count)
 
-    def test_the_end_is_no_second_loss(self):
+    def lose(self):
+        """Take a lease and let it end for want of an answer."""
         self.answer(KEEPALIVE, Answer(is_dropped=True))
         self.session.lease(5)
         wait('the loss', lambda: self.lost.count)
+
+    def test_the_end_is_no_second_loss(self):
+        self.answer(GRANT, granted(7, SHORTEST))
+        self.lose()
         self.answer(KEEPALIVE, renewed(0))
         self.wait_until_over()
         self.assertEqual(1, self.lost.count)
 
     def test_a_lease_that_nobody_can_prove_is_replaced(self):
-        self.answer(GRANT, granted(7), granted(8, 30))
-        self.answer(KEEPALIVE, Answer(is_dropped=True))
-        self.session.lease(5)
-        wait('the loss', lambda: self.lost.count)
+        self.answer(GRANT, granted(7, SHORTEST), granted(8))
+        self.lose()
         self.assertEqual(8, self.session.lease(5).id)
         wait('one thread', lambda: len(self.threads()) == 1)
         self.assertFalse(self.session.is_valid(7))
@@ -279,9 +293,8 @@ class RenewalTest(SessionTestCase):
 
     def test_who_is_told_of_a_loss_may_fail(self):
         self.lost.error = ValueError('not now')
-        self.answer(KEEPALIVE, Answer(is_dropped=True))
-        self.session.lease(5)
-        wait('the loss', lambda: self.lost.count)
+        self.answer(GRANT, granted(7, SHORTEST))
+        self.lose()
         self.answer(KEEPALIVE, renewed())
         wait('the renewal', lambda: self.session.is_valid(7))
         self.assertIn('ValueError: not now', self.log.output)
@@ -291,6 +304,7 @@ class RenewalTest(SessionTestCase):
         self.addCleanup(client.close)
         alone = session.Session(client, lambda: self.client(
             etcd.NativeLine()), 5)
+        self.answer(GRANT, granted(7, SHORT))
         self.answer(KEEPALIVE, renewed(0))
         alone.lease(5)
         self.wait_until_over()
@@ -356,7 +370,9 @@ class EndTest(SessionTestCase):
     def test_an_end_never_fails(self):
         # The token has ended, and there is no new one.
         own = self.make(user=('root', 'the-password'))
-        self.answer('/auth/authenticate', Answer({'token': 'old'}), Answer({}))
+        old = Answer({'token': 'old'})
+        self.answer('/auth/authenticate', old, old, Answer({}))
+        self.answer(GRANT, granted(7, SHORT))
         own.lease(5)
         self.gateway.wait_for(KEEPALIVE, 1)
         self.answer(REVOKE, Answer({'message': 'invalid auth token',
@@ -368,7 +384,7 @@ class EndTest(SessionTestCase):
         self.addCleanup(may_answer.set)
         self.answer(KEEPALIVE, Answer({'result': {'ID': '7'}},
                                       until=may_answer))
-        self.answer(GRANT, granted(7, 2))
+        self.answer(GRANT, granted(7, SHORT))
         self.session.lease(5)
         self.gateway.wait_for(KEEPALIVE, 1)
         self.session.close()
@@ -382,7 +398,7 @@ class ForkTest(SessionTestCase):
 
     def setUp(self):
         super().setUp()
-        self.answer(GRANT, granted(7, 30), granted(8, 30))
+        self.answer(GRANT, granted(7), granted(8))
         self.session.lease(5)
 
     def in_child(self, function):

@@ -4,8 +4,10 @@
 import importlib.metadata
 import os
 import threading
+from urllib import parse
 
 import fixtures
+from oslo_utils import netutils
 import testtools
 import tooz
 from tooz import coordination
@@ -22,8 +24,6 @@ def coordinator(options='', hosts='h1', scheme='dcn-etcd3+http'):
 
 def parsed(url):
     """Return what tooz makes of a URL."""
-    from oslo_utils import netutils
-    from urllib import parse
     split = netutils.urlsplit(url)
     return split, parse.parse_qs(split.query, keep_blank_values=True)
 
@@ -51,10 +51,10 @@ class SettingsTest(testtools.TestCase):
             found.namespace))
 
     def test_several_members(self):
-        found = self.settings(hosts='h1:1,h2,[2001:db8::1]:3',
+        found = self.settings(hosts='[2001:db8::1]:3,h1:1,h2',
                               scheme='dcn-etcd3+https')
         self.assertEqual(
-            ['https://h1:1', 'https://h2:2379', 'https://[2001:db8::1]:3'],
+            ['https://[2001:db8::1]:3', 'https://h1:1', 'https://h2:2379'],
             list(map(str, found.endpoints)))
 
     def test_options(self):
