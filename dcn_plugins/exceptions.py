@@ -103,13 +103,18 @@ class EtcdRefused(EtcdError):
     """Report that etcd has answered a call with an error.
 
     :param code: of gRPC.
+    :param is_sent: whether the call may have had its effect through another
+        member, which did not answer.
     """
 
     outcome = Outcome.NOTHING_DONE
 
-    def __init__(self, message, code, text):
+    def __init__(self, message, code, text, is_sent=False):
         self.code = code
         self.text = text
+        self.is_sent = is_sent
+        if is_sent:
+            self.outcome = Outcome.UNKNOWN
         super().__init__(f'etcd refuses: {message}')
 
 

@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import http.client
 import json
-import threading
+import os
 import time
 import urllib.parse
 
@@ -28,6 +28,7 @@ CONNECT_SECONDS = 1.5
 # the request, which no other member would take either.
 _ELSEWHERE = frozenset([
     1,   # cancelled
+    2,   # unknown: a proposal that was dropped, among others
     4,   # deadline exceeded
     8,   # resource exhausted
     10,  # aborted
@@ -36,8 +37,8 @@ _ELSEWHERE = frozenset([
 ])
 NOT_FOUND = 5
 _UNAUTHENTICATED = 16
-# A member that does not know a token says so with another code.
-_BAD_TOKEN = 'invalid auth token'
+# A member that does not know a token says so with other codes.
+_BAD_TOKENS = ('invalid auth token', 'revision of auth store is old')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,16 +69,36 @@ class Endpoint:
         return f'{"https" if self.is_tls else "http"}://{host}:{self.port}'
 
 
+class Answer(dict):
+    """What etcd says to a call.
+
+    :param is_repeated: whether the call was sent before, to a member that did
+        not answer: it may have had its effect then, or will have it yet.
+    """
+
+    is_repeated = False
+
+
 class Pool:
     """Connections for the threads or greenlets of a service.
 
-    :param context: of :func:`native.ssl_context`, or None.
+    :param context: of :func:`native.ssl_context` for them, or None.
     """
 
     def __init__(self, context=None):
-        options = {'ssl_context': context} if context else {}
-        # As many as wait at once keep theirs; more are closed after use.
-        self._pool = urllib3.PoolManager(maxsize=64, retries=False, **options)
+        self._options = {'ssl_context': context} if context else {}
+        self._pid = None
+
+    @property
+    def _pool(self):
+        # Connections that a fork has copied would carry the answers of the
+        # other process. They are dropped and not closed: they are in use.
+        if self._pid != os.getpid():
+            # As many as wait at once keep theirs; more are closed after use.
+            self._manager = urllib3.PoolManager(
+                maxsize=64, retries=False, **self._options)
+            self._pid = os.getpid()
+        return self._manager
 
     def post(self, endpoint, path, body, headers, seconds):
         """Return ``(status, bytes)``.
@@ -170,10 +191,9 @@ class Client:
         self._attempt_seconds = attempt_seconds
         self._path = path
         self._clock = clock
-        self._lock = threading.Lock()
 
     def call(self, path, body, seconds):
-        """Return the answer of the first endpoint that has one.
+        """Return the :class:`Answer` of the first endpoint that has one.
 
         Each endpoint is tried once, as long as there is time. A call that may
         have arrived is sent to the next one all the same: all requests of
@@ -193,10 +213,17 @@ class Client:
             if left <= 0:
                 break
             try:
-                answer = self._call_one(
-                    endpoint, path, body, min(left, self._attempt_seconds))
+                answer = Answer(self._call_one(
+                    endpoint, path, body, min(left, self._attempt_seconds)))
                 self._prefer(endpoint)
+                answer.is_repeated = is_sent
                 return answer
+            except exceptions.EtcdRefused as exc:
+                if is_sent:
+                    raise exceptions.EtcdRefused(
+                        f'{endpoint}: {exc.text}', exc.code, exc.text,
+                        True) from exc
+                raise
             except ConnectionError as exc:
                 failures.append(f'{endpoint}: {exc}')
             except (OSError, exceptions.EtcdUnavailable) as exc:
@@ -224,7 +251,10 @@ class Client:
         """
         body = json.dumps({'create_request': {
             'key': key, 'filters': ['NOPUT']}}).encode()
+        # Without any time urllib3 does not even begin.
+        seconds = max(seconds, 0.001)
         endpoint = next(self._in_turn())
+        told = []
         try:
             with self._transport.stream(
                     endpoint, f'{self._path}/watch', body,
@@ -232,9 +262,14 @@ class Client:
                         status, chunks):
                 if status != 200:
                     _raise(endpoint, status, b''.join(chunks))
-                yield _watched(endpoint, chunks)
-        except OSError as exc:
-            self._avoid(endpoint)
+                yield _watched(endpoint, chunks, told)
+        except exceptions.EtcdRefused as exc:
+            self._forget_token(exc)
+            raise
+        except (OSError, exceptions.EtcdUnavailable) as exc:
+            # Silence after the beginning is what a watch is mostly about.
+            if not told:
+                self._avoid(endpoint)
             raise exceptions.EtcdUnavailable(f'{endpoint}: {exc}') from exc
 
     def close(self):
@@ -244,7 +279,6 @@ class Client:
     def _call_one(self, endpoint, path, body, seconds):
         data = json.dumps(body).encode()
         for is_last in (False, True):
-            token = self._token
             status, answer = self._transport.post(
                 endpoint, self._path + path, data,
                 self._headers(endpoint, seconds), seconds)
@@ -253,24 +287,25 @@ class Client:
             try:
                 _raise(endpoint, status, answer)
             except exceptions.EtcdRefused as exc:
-                is_stale = self._user and (
-                    exc.code == _UNAUTHENTICATED or _BAD_TOKEN in exc.text)
-                if is_last or not is_stale:
+                if is_last or not self._forget_token(exc):
                     raise
-                with self._lock:
-                    # Another thread may have a new one already.
-                    if self._token == token:
-                        self._token = None
         raise AssertionError('not reached')
+
+    def _forget_token(self, error):
+        """Tell whether a refusal was about the token, and forget it then."""
+        is_stale = bool(self._user) and (
+            error.code == _UNAUTHENTICATED
+            or any(text in error.text for text in _BAD_TOKENS))
+        if is_stale:
+            self._token = None
+        return is_stale
 
     def _headers(self, endpoint, seconds):
         headers = {'Content-Type': 'application/json'}
         if self._user:
             token = self._token
             if token is None:
-                token = self._authenticated(endpoint, seconds)
-                with self._lock:
-                    self._token = token
+                token = self._token = self._authenticated(endpoint, seconds)
             headers['Authorization'] = token
         return headers
 
@@ -282,7 +317,10 @@ class Client:
             {'Content-Type': 'application/json'}, seconds)
         if status != 200:
             _raise(endpoint, status, answer)
-        return _parsed(endpoint, answer)['token']
+        token = _parsed(endpoint, answer).get('token')
+        if not token:
+            raise OSError(f'{endpoint} gives no token')
+        return str(token)
 
     def _in_turn(self):
         first = self._first
@@ -293,9 +331,9 @@ class Client:
         self._first = self._endpoints.index(endpoint)
 
     def _avoid(self, endpoint):
-        with self._lock:
-            if self._endpoints[self._first] == endpoint:
-                self._first = (self._first + 1) % len(self._endpoints)
+        first = self._first
+        if self._endpoints[first] == endpoint:
+            self._first = (first + 1) % len(self._endpoints)
 
 
 def _timeout(seconds):
@@ -346,7 +384,7 @@ def _raise(endpoint, status, answer):
     raise exceptions.EtcdRefused(f'{endpoint}: {text}', code, text)
 
 
-def _watched(endpoint, chunks):
+def _watched(endpoint, chunks, told):
     rest = b''
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b'\n')
@@ -354,7 +392,8 @@ def _watched(endpoint, chunks):
             found = _parsed(endpoint, line)
             if 'error' in found:
                 _raise(endpoint, 200, line)
-            result = found.get('result', {})
+            result = found.get('result') or {}
+            told.append(result)
             if result.get('canceled'):
                 raise OSError(f'{endpoint} has cancelled the watch')
             if result.get('created'):

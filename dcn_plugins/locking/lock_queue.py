@@ -33,6 +33,14 @@ import urllib.parse
 
 EXCLUSIVE, SHARED = 'x', 's'
 
+# What a mark says of a claim that somebody else has ended.
+_BROKEN = 'broken'
+
+#: Names of one claim, and records that one grant removes: a transaction of
+#: etcd has at most 128 operations.
+MAX_NAMES = 40
+MAX_RECORDS = 40
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -96,10 +104,12 @@ class Next:
     """It is the claim's turn; the grant has yet to be written.
 
     :param left_behind: fence records of holders who have not released.
+    :param has_more: whether these are not all of them.
     """
 
     token: int
     left_behind: tuple[Entry, ...] = ()
+    has_more: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,10 +126,13 @@ class Queues:
     def __init__(self, prefix):
         self._prefix = prefix.rstrip('/')
 
-    def enter(self, claim, lease_id):
+    def enter(self, claim, lease_id, is_patient=True):
         """Return the transaction that grants a claim, or puts it in line.
 
         Its answer is for :meth:`verdict`.
+
+        :param is_patient: whether it is put in line; if not, its verdict is
+            :class:`Gone` when it was not granted.
         """
         entries = self._puts(claim, lease_id)
         return {
@@ -131,7 +144,7 @@ class Queues:
             'failure': [
                 {'request_txn': {'compare': self._is_new(claim),
                                  'success': entries, 'failure': []}},
-                *self._ranges(claim)]}
+                *self._ranges(claim)] if is_patient else self._ranges(claim)}
 
     def look(self, claim):
         """Return the transaction that reads the state of a claim's queues."""
@@ -151,7 +164,9 @@ class Queues:
             'success': [
                 *({'request_delete_range': {'key': encoded(record.key)}}
                   for record in next_.left_behind),
-                *self._record_puts(claim)],
+                # Who has more to fence is not granted yet.
+                *(self._ranges(claim) if next_.has_more
+                  else self._record_puts(claim))],
             'failure': self._ranges(claim)}
 
     def release(self, claim, token, lease_id=None):
@@ -169,15 +184,43 @@ class Queues:
             compare = [_is_present(self._record(claim, name, mode))
                        for name, mode in claim.wishes]
         entries = self._deletions(claim, self._entry)
-        entries += self._done(claim, lease_id)
         return {
             'compare': compare,
-            'success': entries + (
+            'success': entries + self._done(claim, lease_id) + (
                 [] if claim.record is None
                 else self._deletions(claim, self._record)),
             # Somebody has fenced it. A record that is left is for whoever is
             # next under that name.
-            'failure': entries}
+            'failure': [
+                *entries,
+                {'request_range': {'key': encoded(self._mark(claim))}},
+                # A mark that is there says more.
+                {'request_txn': {'compare': [_is_absent(self._mark(claim))],
+                                 'success': self._done(claim, lease_id),
+                                 'failure': []}}]}
+
+    def is_broken(self, claim, answer):
+        """Tell whether a release that failed was of a broken claim."""
+        return any(
+            decoded(item.get('value', '')) == _BROKEN
+            for part in answer.get('responses', ())
+            for item in part.get('response_range', {}).get('kvs', ()))
+
+    def break_(self, entries, lease_id):
+        """Return the transaction that takes entries out of their queues.
+
+        :param entries: those of :meth:`entries`.
+        :param lease_id: for the marks that tell it to their claims.
+        """
+        return {
+            'compare': [],
+            'success': [
+                operation for entry in entries for operation in (
+                    {'request_delete_range': {'key': encoded(entry.key)}},
+                    {'request_put': {
+                        'key': encoded(f'{self._prefix}/d/{entry.claim}'),
+                        'value': encoded(_BROKEN), 'lease': str(lease_id)}})],
+            'failure': []}
 
     def withdraw(self, claim, lease_id=None):
         """Return the transaction that takes a claim out of all queues.
@@ -226,7 +269,8 @@ class Queues:
             last = max(older, key=lambda entry: entry.token)
             return Waiting(token, last.key, last.text)
         if records or (claim.record is not None and not has_records):
-            return Next(token, tuple(records))
+            return Next(token, tuple(records[:MAX_RECORDS]),
+                        len(records) > MAX_RECORDS)
         return Granted(token)
 
     def entries_of(self, name):
@@ -259,8 +303,9 @@ class Queues:
 
     def _is_new(self, claim):
         """Return the comparisons that keep a claim from meeting itself."""
-        return [_is_absent(self._entry(claim, *claim.wishes[0])),
-                _is_absent(self._mark(claim))]
+        return [_is_absent(self._mark(claim)),
+                *(_is_absent(self._entry(claim, name, mode))
+                  for name, mode in claim.wishes)]
 
     def _done(self, claim, lease_id):
         if lease_id is None:

@@ -32,6 +32,10 @@ WATCH_SECONDS = 10.0
 FIRST_PAUSE_SECONDS = 0.1
 LAST_PAUSE_SECONDS = 1.0
 
+# Marks of claims that were broken are there for so long: for longer than
+# anybody repeats a release.
+BROKEN_SECONDS = 3600
+
 # How long somebody who has ended his work waits for the answer to his
 # release. After that nobody waits, but it goes on being sent.
 RELEASE_SECONDS = 30.0
@@ -92,12 +96,16 @@ class Locks:
         :param fence: called with the list of records of holders who have
             died with the locks. It returns when none of them can do any harm
             any more, and may be called again for the same ones.
+        :raises ValueError: with more names than one transaction can take.
         :raises EtcdError: if etcd is away for too long, or refuses.
         :raises LockServiceError: if there is somebody to be fenced, and no
             ``fence``.
         :raises Exception: that of ``fence``; nothing is held then.
         """
         names, modes = zip(*sorted(dict(wishes).items()))
+        if len(names) > lock_queue.MAX_NAMES:
+            raise ValueError(f'{len(names)} locks at once are more than '
+                             f'{lock_queue.MAX_NAMES}')
         patience = _Patience(wait_seconds, self._outage_seconds)
         while True:
             claim = lock_queue.Claim(uuid.uuid4().hex, names, modes,
@@ -113,16 +121,27 @@ class Locks:
                 return found
             # Gone with its lease: a record may have been left.
             self._leftovers.add(attempt.hold(0))
-            if found is None:
+            if found is None or patience.is_over:
                 return None
+            patience.endure(exceptions.EtcdUnavailable(
+                'it has ended the lease of this process', True))
 
     def release(self, hold):
         """Give all locks of a hold back.
 
         :raises LockLost: if somebody else may have had one of them meanwhile.
         :raises LockServiceError: if etcd does not tell. It will be given back
-            as soon as etcd is there again.
+            as soon as etcd is there again, as also if this is interrupted.
         """
+        try:
+            self._release(hold)
+        except exceptions.LockError:
+            raise
+        except BaseException:
+            self._leftovers.add(hold)
+            raise
+
+    def _release(self, hold):
         name = hold.claim.names[0]
         deadline = session.clock() + RELEASE_SECONDS
         mark = hold.mark
@@ -132,13 +151,14 @@ class Locks:
             try:
                 answer = self._client.transaction(
                     self._queues.release(hold.claim, hold.token, mark),
-                    min(CALL_SECONDS, deadline - session.clock()))
+                    min(CALL_SECONDS, max(0.0, deadline - session.clock())))
+                is_repeated |= answer.is_repeated
                 break
             except exceptions.EtcdError as exc:
+                is_repeated |= exc.is_sent
                 if mark is not None and _is_without_lease(exc):
                     mark = None
                     continue
-                is_repeated |= getattr(exc, 'is_sent', False)
                 if (isinstance(exc, exceptions.EtcdRefused)
                         or session.clock() >= deadline):
                     self._leftovers.add(hold)
@@ -146,9 +166,11 @@ class Locks:
             time.sleep(next(pauses))
         if answer.get('succeeded'):
             return
+        if self._queues.is_broken(hold.claim, answer):
+            raise exceptions.LockLost(name, 'its holder')
         if is_repeated and self._session.is_valid(hold.lease_id):
-            # The lease has been there all the time, so the one that took the
-            # locks was our own first try.
+            # The lease has been there all the time, and nobody has broken
+            # the locks: who took them was our own first try.
             return
         if is_repeated:
             raise exceptions.LockServiceError(
@@ -174,8 +196,7 @@ class Locks:
 
         :raises EtcdError: if etcd does not tell.
         """
-        entries = self._queues.entries(name, self._client.call(
-            '/kv/range', self._queues.entries_of(name), CALL_SECONDS))
+        entries = self._entries(name)
         return min(entries, key=lambda entry: entry.token).text if (
             entries) else None
 
@@ -188,9 +209,21 @@ class Locks:
         :returns: whether there was anybody.
         :raises EtcdError: if etcd does not answer.
         """
-        answer = self._client.call(
-            '/kv/deleterange', self._queues.entries_of(name), CALL_SECONDS)
-        return int(answer.get('deleted', 0)) > 0
+        entries = self._entries(name)
+        if not entries:
+            return False
+        lease = int(self._client.call(
+            '/lease/grant', {'TTL': str(BROKEN_SECONDS), 'ID': '0'},
+            CALL_SECONDS)['ID'])
+        for first in range(0, len(entries), lock_queue.MAX_NAMES):
+            self._client.transaction(self._queues.break_(
+                entries[first:first + lock_queue.MAX_NAMES], lease),
+                CALL_SECONDS)
+        return True
+
+    def _entries(self, name):
+        return self._queues.entries(name, self._client.call(
+            '/kv/range', self._queues.entries_of(name), CALL_SECONDS))
 
     def close(self):
         """Wait no longer for claims that could not be withdrawn."""
@@ -201,6 +234,7 @@ class _Patience:
     """How long somebody waits: for others, and for etcd."""
 
     def __init__(self, wait_seconds, outage_seconds):
+        self._wait_seconds = wait_seconds
         self._deadline = None if wait_seconds is None else (
             session.clock() + wait_seconds)
         self._outage_seconds = outage_seconds
@@ -212,6 +246,11 @@ class _Patience:
         if self._deadline is None:
             return most
         return max(0.0, min(most, self._deadline - session.clock()))
+
+    @property
+    def is_patient(self):
+        """Whether there is any time to wait for others."""
+        return self._wait_seconds != 0
 
     @property
     def is_over(self):
@@ -255,7 +294,6 @@ class _Attempt:
             try:
                 found = step()
             except exceptions.EtcdUnavailable as exc:
-                self._is_doubtful |= exc.is_sent
                 self._patience.endure(exc)
                 step = self._enter
                 continue
@@ -284,8 +322,8 @@ class _Attempt:
         if not self._session.is_valid(self._lease_id):
             return lock_queue.Gone()
         try:
-            return self._verdict(
-                self._queues.enter(self._claim, self._lease_id))
+            return self._verdict(self._queues.enter(
+                self._claim, self._lease_id, self._patience.is_patient))
         except exceptions.EtcdRefused as exc:
             if not _is_without_lease(exc):
                 raise
@@ -302,6 +340,9 @@ class _Attempt:
                         'fenced, which this lock cannot do')
                     error.outcome = exceptions.Outcome.NOTHING_DONE
                     raise error
+                if not self._session.is_valid(self._lease_id):
+                    # Somebody else may have fenced them long ago.
+                    return lock_queue.Gone()
                 self._fence(list(next_.left_behind))
             return self._verdict(self._queues.grant(self._claim, next_),
                                  next_.token)
@@ -310,6 +351,7 @@ class _Attempt:
     def _waiting(self, waiting):
         def wait():
             seconds = self._patience.left(WATCH_SECONDS)
+            until = session.clock() + seconds
             found = waiting
             try:
                 with self._client.watch(lock_queue.encoded(waiting.key),
@@ -320,15 +362,26 @@ class _Attempt:
                         found = self._verdict(self._queues.look(self._claim))
                         if found != waiting or self._patience.is_over:
                             return found
-            except exceptions.EtcdUnavailable:
-                # Silence, mostly: look whether all is as it was.
-                pass
+            except exceptions.EtcdError as exc:
+                # Silence, mostly. What does not watch at all must not make
+                # us look without end.
+                left = until - session.clock()
+                if left > 0:
+                    LOG.debug('A watch has ended early: %s', exc)
+                    time.sleep(min(left, LAST_PAUSE_SECONDS))
             return self._verdict(self._queues.look(self._claim))
         return wait
 
     def _verdict(self, body, token=None):
-        # A look must get its answer also when the time has just run out.
-        answer = self._client.transaction(body, CALL_SECONDS)
+        was_doubtful, self._is_doubtful = self._is_doubtful, True
+        try:
+            # A look must get its answer also when the time has just run out.
+            answer = self._client.transaction(body, CALL_SECONDS)
+        except exceptions.EtcdError as exc:
+            self._is_doubtful = was_doubtful or exc.is_sent
+            raise
+        # Whatever else interrupts it leaves the doubt.
+        self._is_doubtful = was_doubtful or answer.is_repeated
         return self._queues.verdict(self._claim, answer, token)
 
 
@@ -354,16 +407,23 @@ class _Leftovers:
             return
         try:
             self._withdraw(hold)
-            return
         except exceptions.EtcdError as exc:
             LOG.warning('A claim to %s is withdrawn later: %s',
                         ', '.join(hold.claim.names), exc)
+            self._add_later(hold)
+        except BaseException:
+            self._add_later(hold)
+            raise
+
+    def _add_later(self, hold):
         with self._lock:
             self._holds.append(hold)
-            if self._thread is None and not self._is_closed:
-                self._thread = threading.Thread(
-                    target=self._run, name='dcn-withdraw', daemon=True)
-                self._thread.start()
+            # A process that was forked has the deque, and not the thread.
+            if self._is_closed or self._thread and self._thread.is_alive():
+                return
+            self._thread = threading.Thread(
+                target=self._run, name='dcn-withdraw', daemon=True)
+            self._thread.start()
 
     def close(self):
         self._is_closed = True
@@ -388,10 +448,12 @@ class _Leftovers:
                 hold = self._holds[0]
             try:
                 self._withdraw(hold)
-            except exceptions.EtcdError:
+                pauses = _pauses()
+            # Whatever it is, the others must not wait for this one.
+            except Exception as exc:
+                LOG.debug('A claim is not withdrawn yet: %s', exc)
                 time.sleep(next(pauses))
-                continue
-            pauses = _pauses()
+                self._holds.append(hold)
             self._holds.popleft()
 
 

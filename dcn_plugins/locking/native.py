@@ -23,18 +23,30 @@ def module(name):
     if patcher is None or not any(map(patcher.is_monkey_patched, (
             'thread', 'socket'))):
         return importlib.import_module(name)
-    return patcher.original(name)
+    if name != 'ssl':
+        return patcher.original(name)
+    # It takes its class of sockets from whatever is called socket when it is
+    # imported.
+    patched = sys.modules['socket']
+    sys.modules['socket'] = patcher.original('socket')
+    try:
+        return patcher.original('ssl')
+    finally:
+        sys.modules['socket'] = patched
 
 
-def ssl_context(ca_cert=None, certificate=None, key=None):
+def ssl_context(ca_cert=None, certificate=None, key=None, is_native=True):
     """Return a context for TLS that checks the server, and its name.
 
+    :param is_native: whether it is for :class:`Connection`, and not for the
+        sockets of the service.
     :param ca_cert: file with the authorities; those of the system if None.
     :param certificate: file with the client's certificate, if it has one.
     :param key: file with its key, if that is another one.
     :raises OSError: for a file that is not there or of no use.
     """
-    context = module('ssl').create_default_context(cafile=ca_cert)
+    ssl = module('ssl') if is_native else importlib.import_module('ssl')
+    context = ssl.create_default_context(cafile=ca_cert)
     if certificate:
         context.load_cert_chain(certificate, key)
     return context

@@ -8,6 +8,7 @@ than a lease lasts.
 """
 
 import collections
+import contextlib
 import os
 import threading
 import time
@@ -55,12 +56,14 @@ class Session:
         self._on_lost = on_lost
         self._lock = threading.Lock()
         self._renewal = None
+        self._is_closed = False
 
     def lease(self, seconds):
         """Return a lease that is valid now; ask for one if there is none.
 
         :param seconds: that this may take.
-        :raises EtcdError: if there is none to be had.
+        :raises EtcdError: if there is none to be had, or the session is
+            closed.
         """
         renewal = self._renewal
         if renewal and renewal.is_usable():
@@ -70,13 +73,20 @@ class Session:
             renewal = self._renewal
             if renewal and renewal.is_usable():
                 return renewal.lease
+            if self._is_closed:
+                raise exceptions.EtcdRefused(
+                    'the session of this process is closed', 0, '')
             sent_at = clock()
             answer = self._client.call(
                 '/lease/grant', {'TTL': str(self._ttl_seconds), 'ID': '0'},
                 max(0.0, deadline - sent_at))
-            granted = leases.Lease.granted(
-                int(answer['ID']), float(answer['TTL']), sent_at)
-            if renewal:
+            try:
+                granted = leases.Lease.granted(
+                    int(answer['ID']), float(answer['TTL']), sent_at)
+            except (KeyError, TypeError, ValueError) as exc:
+                raise exceptions.EtcdUnavailable(
+                    'it grants a lease without a number', True) from exc
+            if renewal and renewal.is_ours:
                 renewal.end()
             self._renewal = _Renewal(
                 granted, self._make_renewer(), self._on_lost)
@@ -111,8 +121,10 @@ class Session:
         """
         with self._lock:
             renewal, self._renewal = self._renewal, None
-        if not renewal or not renewal.end():
+            self._is_closed = True
+        if not renewal or not renewal.is_ours:
             return
+        renewal.end()
         try:
             self._client.call('/lease/revoke',
                               {'ID': str(renewal.lease.id)}, CALL_SECONDS)
@@ -131,6 +143,9 @@ class _Renewal:
 
     What the thread has to say it leaves in ``news``: a log handler may wait
     for eventlet.
+
+    A lease that could once not be proven is not relied on any more, even if
+    etcd still renews it: an old leader may say so of one that has ended.
     """
 
     def __init__(self, granted, client, on_lost):
@@ -145,52 +160,55 @@ class _Renewal:
         threads.Thread(target=self._run, name='dcn-lease',
                        daemon=True).start()
 
+    @property
+    def is_ours(self):
+        """Whether it is not that of a process that this was forked from."""
+        return self._pid == os.getpid()
+
     def is_usable(self, margin_seconds=0.0):
-        while self.news:
-            LOG.warning('%s', self.news.popleft())
-        # A forked child has the object, and not the thread.
-        return (not self._is_ended and self._pid == os.getpid()
+        with contextlib.suppress(IndexError):
+            while True:
+                LOG.warning('%s', self.news.popleft())
+        return (not self._is_ended and self.is_ours
                 and self.lease.is_valid(clock(), margin_seconds))
 
     def end(self):
-        """Renew it no more; tell whether it was this process's."""
+        """Renew it no more."""
         self._is_ended = True
         self._stop.set()
-        return self._pid == os.getpid()
 
     def _run(self):
         pause = leases.renewal_seconds(self.lease.ttl_seconds)
-        is_known_lost = False
         while not self._stop.wait(pause):
             sent_at = clock()
+            if not self.lease.is_valid(sent_at):
+                self._lost('The lease of this process was not renewed in '
+                           'time: its locks are lost')
+                break
             try:
                 answer = self._client.call(
                     '/lease/keepalive', {'ID': str(self.lease.id)},
                     leases.renewal_seconds(self.lease.ttl_seconds))
-                ttl_seconds = float(answer.get('result', {}).get('TTL', 0))
+                # Of a lease that has ended it tells no time.
+                ttl_seconds = float(answer['result'].get('TTL', 0))
             except Exception as exc:
                 self.news.append(f'The lease of this process was not renewed '
-                                 f'yet: {exc}')
-                pause = RETRY_SECONDS
-                if not is_known_lost and not self.lease.is_valid(clock()):
-                    # It may still be there: that is for etcd to say.
-                    is_known_lost = True
-                    self._lost()
+                                 f'yet: {type(exc).__name__}: {exc}')
+                # Not past its end, to tell that in time.
+                pause = min(RETRY_SECONDS, self.lease.left(clock()))
                 continue
             renewed = self.lease.renewed(ttl_seconds, sent_at)
             if renewed is None:
-                self._is_ended = True
-                self.news.append('etcd has ended the lease of this process, '
-                                 'and all its locks with it')
-                if not is_known_lost:
-                    self._lost()
+                self._lost('etcd has ended the lease of this process, and '
+                           'all its locks with it')
                 break
             self.lease = renewed
-            is_known_lost = False
             pause = leases.renewal_seconds(ttl_seconds)
         self._client.close()
 
-    def _lost(self):
+    def _lost(self, text):
+        self._is_ended = True
+        self.news.append(text)
         if self._on_lost is None:
             return
         try:

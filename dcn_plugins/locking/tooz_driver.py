@@ -246,28 +246,31 @@ class DCNEtcd3Driver(tooz_groups.Groups,
 
     def __init__(self, member_id, parsed_url, options):
         super().__init__(member_id, parsed_url, options)
-        self._settings = Settings.parsed(parsed_url, utils.collapse(options))
+        # How tooz runs the calls about groups is for its own classes.
+        self._settings = Settings.parsed(
+            parsed_url, utils.collapse(options, exclude=['executor']))
         self._hooks_lost = coordination.Hooks()
-        self._opened = None
 
     def _start(self):
         super()._start()
         settings = self._settings
-        context = None
+        # One for the sockets of the service, one for those of the renewal.
+        contexts = None, None
         if settings.endpoints[0].is_tls:
             try:
-                context = native.ssl_context(
-                    settings.ca_cert, settings.cert_cert, settings.cert_key)
+                contexts = [native.ssl_context(
+                    settings.ca_cert, settings.cert_cert, settings.cert_key,
+                    is_native) for is_native in (False, True)]
             except OSError as exc:
                 raise _config_error(
                     f'a file of ca_cert, cert_cert or cert_key is of no use '
                     f'({exc})', 'Name files in PEM that the service may '
                     'read') from exc
         self._client = etcd.Client(
-            settings.endpoints, etcd.Pool(context), settings.user,
+            settings.endpoints, etcd.Pool(contexts[0]), settings.user,
             settings.attempt_seconds, clock=session.clock)
         self._session = session.Session(
-            self._client, functools.partial(self._renewer, context),
+            self._client, functools.partial(self._renewer, contexts[1]),
             settings.ttl_seconds, self._lost)
         self._locks = locks.Locks(
             self._client, self._session, f'{settings.namespace}/locks',
@@ -282,6 +285,7 @@ class DCNEtcd3Driver(tooz_groups.Groups,
             clock=session.clock)
 
     def _stop(self):
+        self._leader_locks.clear()
         self._locks.close()
         self._session.close()
         self._client.close()

@@ -35,7 +35,10 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         """Create a group; its result raises GroupAlreadyExist."""
         def create():
             key = self._group_key(group_id)
-            if not self._transaction([_exists(key, False)], [_put(key)]):
+            # Of a call that was repeated the first may have done it.
+            is_done, is_repeated = self._transaction(
+                [_exists(key, False)], [_put(key)])
+            if not is_done and not is_repeated:
                 raise coordination.GroupAlreadyExist(group_id)
         return self._submitted(create)
 
@@ -43,10 +46,16 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         """Delete a group; raises GroupNotCreated or GroupNotEmpty."""
         def delete():
             key = self._group_key(group_id)
-            if self._transaction(
-                    [_exists(key), _is_empty(key + 'm/')], [_delete(key)]):
+            is_done, is_repeated = self._transaction(
+                [_exists(key), _is_empty(key + 'm/')], [_delete(key)])
+            if is_done:
                 return
-            self._members(group_id)
+            try:
+                self._members(group_id)
+            except coordination.GroupNotCreated:
+                if is_repeated:
+                    return
+                raise
             raise coordination.GroupNotEmpty(group_id)
         return self._submitted(delete)
 
@@ -54,9 +63,12 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         """Join a group; raises GroupNotCreated or MemberAlreadyExist."""
         def join():
             key = self._member_key(group_id, self._member_id)
-            if not self._transaction(
-                    [_exists(self._group_key(group_id)), _exists(key, False)],
-                    [self._member_put(key, capabilities)]):
+            is_done, is_repeated = self._transaction(
+                [_exists(self._group_key(group_id)), _exists(key, False)],
+                [self._member_put(key, capabilities)])
+            if not is_done and not (
+                    is_repeated
+                    and self._member_id in self._members(group_id)):
                 self._members(group_id)
                 raise coordination.MemberAlreadyExist(
                     group_id, self._member_id)
@@ -68,7 +80,9 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         def leave():
             key = self._member_key(group_id, self._member_id)
             self._joined_groups.discard(group_id)
-            if not self._transaction([_exists(key)], [_delete(key)]):
+            is_done, is_repeated = self._transaction(
+                [_exists(key)], [_delete(key)])
+            if not is_done and not is_repeated:
                 self._members(group_id)
                 raise coordination.MemberNotJoined(group_id, self._member_id)
         return self._submitted(leave)
@@ -77,8 +91,9 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         """Change what the group knows of us; raises like leave_group."""
         def update():
             key = self._member_key(group_id, self._member_id)
-            if not self._transaction(
-                    [_exists(key)], [self._member_put(key, capabilities)]):
+            is_done, _is_repeated = self._transaction(
+                [_exists(key)], [self._member_put(key, capabilities)])
+            if not is_done:
                 self._members(group_id)
                 raise coordination.MemberNotJoined(group_id, self._member_id)
         return self._submitted(update)
@@ -166,9 +181,10 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
                    base64.b64decode(item.get('value', '')))
 
     def _transaction(self, compare, success):
-        return bool(self._client.transaction(
+        answer = self._client.transaction(
             {'compare': compare, 'success': success, 'failure': []},
-            CALL_SECONDS).get('succeeded'))
+            CALL_SECONDS)
+        return bool(answer.get('succeeded')), answer.is_repeated
 
     def _member_put(self, key, capabilities):
         lease = self._session.lease(CALL_SECONDS)

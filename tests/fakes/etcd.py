@@ -169,14 +169,20 @@ class Client:
         with self.changed:
             fault = self.faults.pop(0) if self.faults else None
             self.calls.append((path, body))
-            if fault is not None and not getattr(fault, 'is_sent', True):
+            if isinstance(fault, Repeated):
+                if fault.is_late:
+                    self.late.append((path, body))
+                else:
+                    self._answer(path, body)
+            elif fault is not None and not getattr(fault, 'is_sent', True):
                 raise fault
             if isinstance(fault, Late):
                 self.late.append((path, body))
                 raise fault
-            answer = self._answer(path, body)
+            answer = etcd.Answer(self._answer(path, body))
+            answer.is_repeated = isinstance(fault, Repeated)
             self.changed.notify_all()
-        if fault is not None:
+        if fault is not None and not answer.is_repeated:
             raise fault
         return answer
 
@@ -237,6 +243,17 @@ class Client:
 
     def close(self):
         """Do nothing; there is no connection."""
+
+
+class Repeated(Exception):
+    """A call that one member did not answer, and another one did.
+
+    :param is_late: whether the first has it and will run it later.
+    """
+
+    def __init__(self, is_late=False):
+        super().__init__('another member')
+        self.is_late = is_late
 
 
 class Late(exceptions.EtcdUnavailable):

@@ -182,6 +182,26 @@ class CallCases:
         client = self.make(self.gateway, attempt_seconds=0.2)
         self.assertTrue(self.unavailable(client).is_sent)
 
+    def test_an_answer_tells_whether_the_call_was_sent_before(self):
+        self.answer({})
+        self.assertFalse(
+            self.make(self.gateway).transaction({}, 5).is_repeated)
+        self.assertFalse(self.make(
+            self.closed, self.gateway).transaction({}, 5).is_repeated)
+        self.answer(Answer(is_dropped=True), server=self.other)
+        self.assertTrue(self.make(
+            self.other, self.gateway).transaction({}, 5).is_repeated)
+
+    def test_a_refusal_tells_whether_the_call_was_sent_before(self):
+        self.answer(refusal(NO_LEASE, 5))
+        self.assertFalse(
+            self.refused(self.make(self.closed, self.gateway)).is_sent)
+        self.answer(Answer(is_dropped=True), server=self.other)
+        error = self.refused(self.make(self.other, self.gateway))
+        self.assertTrue(error.is_sent)
+        self.assertEqual(5, error.code)
+        self.assertEqual(exceptions.Outcome.UNKNOWN, error.outcome)
+
     def test_one_deadline_for_all_endpoints(self):
         slow = Answer({}, delay_seconds=60)
         self.answer(slow)
@@ -220,6 +240,7 @@ class CallCases:
     def test_what_another_member_may_know(self):
         self.answer({}, server=self.other)
         for answer in (refusal(NO_LEADER, 14, 503), refusal(NO_LEADER, 14),
+                       refusal('raft proposal dropped', 2, 500),
                        Answer({'message': 'overloaded'}, 503),
                        Answer(b'<html>', 502), Answer(b'', 503),
                        Answer({}, 400), Answer([], 400), Answer(b'', 404),
@@ -601,6 +622,24 @@ class WatchTest(testtools.TestCase):
         request, = self.gateway.of(WATCH)
         self.assertEqual(TOKEN, request.headers['Authorization'])
 
+    def test_a_token_that_has_ended_is_not_used_again(self):
+        self.gateway.answers[AUTHENTICATE] = [
+            Answer({'token': 'old'}), Answer({'token': 'new'})]
+        client = self.make(self.gateway, user=USER)
+        self.gateway.answers[WATCH] = [
+            refusal(INVALID_TOKEN, 16, 401),
+            Answer(chunks=(CREATED,), is_endless=True)]
+        self.seen([], exceptions.EtcdRefused, client)
+        with client.watch(KEY, 5) as events:
+            next(events)
+        self.assertEqual(['old', 'new'], [
+            request.headers['Authorization']
+            for request in self.gateway.of(WATCH)])
+
+    def test_without_time_there_is_no_watch(self):
+        self.answer(CREATED, is_endless=True)
+        self.unavailable(seconds=0)
+
     def check_next(self, *servers):
         """Check that a watch that fails is begun elsewhere the next time."""
         client = self.make(*servers)
@@ -619,3 +658,10 @@ class WatchTest(testtools.TestCase):
     def test_after_not_now_another_member_is_asked(self):
         self.gateway.answers[WATCH] = refusal(NO_LEADER, 14, 503)
         self.check_next(self.gateway, self.other)
+
+    def test_silence_after_the_beginning_is_no_reason_to_leave(self):
+        client = self.make(self.gateway, self.other)
+        self.answer(CREATED, is_endless=True)
+        self.unavailable('created', client=client, seconds=0.2)
+        self.unavailable('created', client=client, seconds=0.2)
+        self.assertEqual([], self.other.of())

@@ -54,7 +54,7 @@ class WithoutMarks(lock_queue.Queues):
 class WithoutQuestionForItself(lock_queue.Queues):
 
     def _is_new(self, claim):
-        return super()._is_new(claim)[1:]
+        return super()._is_new(claim)[:1]
 
 
 class WithoutLookAtRecords(lock_queue.Queues):

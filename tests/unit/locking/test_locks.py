@@ -295,6 +295,108 @@ class ReleaseTest(LocksTestCase):
         self.assertRaises(exceptions.LockLost, self.one.release, hold)
 
 
+    def test_broken_while_its_release_gets_no_answer(self):
+        """The lease is there, and yet it was not the only one."""
+        hold = self.one.acquire(WRITE)
+        self.one.client.faults = [etcd.Late()]
+        self.useFixture(fixtures.MockPatch(
+            'dcn_plugins.locking.locks.time.sleep',
+            side_effect=lambda seconds: self.other.break_('a')
+            and self.other.acquire(WRITE, 0)))
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
+    def test_interrupted(self):
+        hold = self.one.acquire(WRITE)
+        self.one.client.faults = [KeyboardInterrupt(), AWAY]
+        self.assertRaises(KeyboardInterrupt, self.one.release, hold)
+        self.wait_until(lambda: not self.keys())
+
+
+class SeveralMembersTest(LocksTestCase):
+    """One member does not answer, the next one does."""
+
+    def test_claim_is_entered_once(self):
+        self.one.client.faults = [None, etcd.Repeated()]
+        hold = self.one.acquire(WRITE)
+        self.assertEqual(1, len(self.keys()))
+        self.one.release(hold)
+        self.assertEqual([], self.keys())
+
+    def test_claim_that_arrives_after_its_release(self):
+        self.one.client.faults = [None, etcd.Repeated(is_late=True)]
+        hold = self.one.acquire(WRITE)
+        self.one.release(hold)
+        self.one.client.deliver()
+        self.assertEqual([], self.keys())
+
+    def test_claim_that_arrives_after_it_was_interrupted(self):
+        # The grant of the lease, the claim, and its withdrawal.
+        self.one.client.faults = [None, KeyboardInterrupt()]
+        body = []
+        call = self.one.client.call
+        self.one.client.call = lambda path, found, seconds: (
+            body.append(found), call(path, found, seconds))[1]
+        self.assertRaises(KeyboardInterrupt, self.one.acquire, WRITE)
+        self.assertEqual([], self.keys())
+        self.store.transaction(body[1])
+        self.assertEqual([], self.keys())
+
+    def test_release_that_has_had_its_effect_is_no_loss(self):
+        hold = self.one.acquire(WRITE)
+        self.one.client.faults = [etcd.Repeated()]
+        self.one.release(hold)
+
+
+class LimitsTest(LocksTestCase):
+
+    def test_a_try_is_in_nobody_elses_way(self):
+        hold = self.one.acquire(WRITE)
+        third = self.process()
+        self.useFixture(fixtures.MockPatch(
+            'dcn_plugins.locking.locks._Leftovers.add',
+            side_effect=lambda left: self.one.release(hold)))
+        self.assertIsNone(self.other.acquire(WRITE, 0))
+        # Before the other has taken anything back.
+        self.assertIsNotNone(third.acquire(WRITE, 0))
+
+    def test_more_names_than_one_transaction_takes(self):
+        names = [(f'n{number}', 'x') for number in range(41)]
+        self.assertRaises(ValueError, self.one.acquire, names)
+        self.assertIsNotNone(self.one.acquire(names[1:]))
+
+    def test_any_number_of_readers_may_have_died(self):
+        for _number in range(101):
+            self.one.acquire(READ, record='reader')
+        self.one.session.end()
+        fenced = []
+        hold = self.other.acquire(WRITE, 5, 'writer', fenced.extend)
+        self.assertEqual(101, len(fenced))
+        self.assertEqual(2, len(self.keys()))
+        self.other.release(hold)
+        self.assertEqual([], self.keys())
+
+    def test_a_lease_that_never_lasts_is_no_endless_loop(self):
+        enter = self.one._queues.enter
+
+        def end_and_enter(*args):
+            self.one.session.end()
+            return enter(*args)
+
+        self.useFixture(fixtures.MockPatchObject(
+            self.one._queues, 'enter', side_effect=end_and_enter))
+        self.assertIsNone(self.one.acquire(WRITE, 0))
+        self.assertIsNone(self.one.acquire(WRITE, 0.05))
+
+    def test_a_watch_that_does_not_work_is_no_busy_loop(self):
+        self.one.acquire(WRITE)
+        self.useFixture(fixtures.MockPatchObject(
+            self.other.client, 'watch', side_effect=AWAY))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.locks.LAST_PAUSE_SECONDS', 0.1))
+        self.assertIsNone(self.other.acquire(WRITE, 0.5))
+        self.assertLess(len(self.other.client.calls), 20)
+
+
 class FenceTest(LocksTestCase):
 
     def setUp(self):

@@ -251,37 +251,37 @@ class RenewalTest(SessionTestCase):
             self.gateway.of(KEEPALIVE)) > 1 or self.lost.count)
         self.assertEqual(0, self.lost.count)
 
-    def test_nobody_can_tell_and_then_etcd_can(self):
-        self.answer(GRANT, granted(7, SHORTEST))
-        self.answer(KEEPALIVE, Answer(is_dropped=True))
-        lease = self.session.lease(5)
-        wait('the loss', lambda: self.lost.count)
-        self.assertGreaterEqual(session.clock(), lease.ends_at)
-        self.assertFalse(self.session.is_valid(7))
-        self.wait_for_keepalives(2)
-        self.assertEqual(1, self.lost.count)
-        self.answer(KEEPALIVE, renewed(SHORT))
-        wait('the renewal', lambda: self.session.is_valid(7))
-        self.assertEqual(7, self.session.lease(5).id)
-        self.assertEqual(1, len(self.gateway.of(GRANT)))
-        # That was one loss; the next one is another.
-        self.answer(KEEPALIVE, Answer(is_dropped=True))
-        wait('the next loss', lambda: self.lost.count > 1)
-        self.wait_for_keepalives(2)
-        self.assertEqual(2, self.lost.count)
-
     def lose(self):
         """Take a lease and let it end for want of an answer."""
         self.answer(KEEPALIVE, Answer(is_dropped=True))
-        self.session.lease(5)
+        lease = self.session.lease(5)
         wait('the loss', lambda: self.lost.count)
+        return lease
 
-    def test_the_end_is_no_second_loss(self):
+    def test_nobody_can_tell_in_time(self):
         self.answer(GRANT, granted(7, SHORTEST))
-        self.lose()
-        self.answer(KEEPALIVE, renewed(0))
+        lease = self.lose()
+        self.assertGreaterEqual(session.clock(), lease.ends_at)
+        self.assertFalse(self.session.is_valid(7))
+        self.assertEqual(0, self.session.left(7))
         self.wait_until_over()
         self.assertEqual(1, self.lost.count)
+        self.assertIn('was not renewed in time', self.log.output)
+
+    def test_a_loss_is_told_in_time(self):
+        # Also when the last try is one that gets no answer.
+        self.answer(GRANT, granted(7, SHORT))
+        self.answer(KEEPALIVE, Answer({}, delay_seconds=60))
+        lease = self.session.lease(5)
+        wait('the loss', lambda: self.lost.count)
+        self.assertLess(session.clock() - lease.ends_at, SHORT)
+
+    def test_a_renewal_that_comes_too_late_is_none(self):
+        self.answer(GRANT, granted(7, SHORTEST))
+        self.lose()
+        self.answer(KEEPALIVE, renewed())
+        self.wait_until_over()
+        self.assertFalse(self.session.is_valid(7))
 
     def test_a_lease_that_nobody_can_prove_is_replaced(self):
         self.answer(GRANT, granted(7, SHORTEST), granted(8))
@@ -295,8 +295,8 @@ class RenewalTest(SessionTestCase):
         self.lost.error = ValueError('not now')
         self.answer(GRANT, granted(7, SHORTEST))
         self.lose()
-        self.answer(KEEPALIVE, renewed())
-        wait('the renewal', lambda: self.session.is_valid(7))
+        self.wait_until_over()
+        self.assertFalse(self.session.is_valid(7))
         self.assertIn('ValueError: not now', self.log.output)
 
     def test_nobody_need_be_told(self):
@@ -336,11 +336,12 @@ class EndTest(SessionTestCase):
         self.assertEqual(1, len(self.gateway.of(REVOKE)))
         self.assertEqual(0, self.lost.count)
 
-    def test_there_is_another_after_the_end(self):
-        self.answer(GRANT, granted(7), granted(8))
+    def test_there_is_no_other_after_the_end(self):
         self.session.lease(5)
         self.session.close()
-        self.assertEqual(8, self.session.lease(5).id)
+        self.assertRaises(exceptions.EtcdError, self.session.lease, 5)
+        self.assertEqual(1, len(self.gateway.of(GRANT)))
+        self.wait_until_over()
 
     def test_an_end_without_an_answer_is_a_warning(self):
         for answer in (Answer(is_dropped=True), Answer(b'<html>'),
@@ -348,8 +349,9 @@ class EndTest(SessionTestCase):
                        Answer({'message': 'no', 'code': 7}, 403)):
             self.log.reset_output()
             self.answer(REVOKE, answer)
-            self.session.lease(5)
-            self.session.close()
+            own = self.make()
+            own.lease(5)
+            own.close()
             self.assertIn('ends in 5 s', self.log.output)
 
     def test_an_end_does_not_wait_for_long(self):
@@ -439,8 +441,8 @@ class ForkTest(SessionTestCase):
     def test_a_child_has_its_own_connection(self):
         # On one that two processes share, each may read the other's answer.
         self.in_child(lambda: self.session.lease(5).id)
-        parents, childs = self.gateway.of(GRANT)
-        self.assertNotEqual(parents.peer, childs.peer)
+        first, second = self.gateway.of(GRANT)
+        self.assertNotEqual(first.peer, second.peer)
 
     def test_a_child_does_not_end_the_lease_of_its_parent(self):
         self.in_child(self.session.close)
