@@ -10,8 +10,9 @@ import dataclasses
 import http.client
 import json
 import os
+import re
+import ssl
 import time
-import urllib.parse
 
 import urllib3
 
@@ -36,6 +37,10 @@ _ELSEWHERE = frozenset([
     14,  # unavailable: no leader, a leader that changes
 ])
 NOT_FOUND = 5
+
+_HOST_AND_PORT = re.compile(
+    r'(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s\[\]:@/?#]+))'
+    r'(?::(?P<port>[0-9]{0,5}))?')
 _UNAUTHENTICATED = 16
 # A member that does not know a token says so with other codes.
 _BAD_TOKENS = ('invalid auth token', 'revision of auth store is old')
@@ -55,14 +60,13 @@ class Endpoint:
 
         :raises ValueError: if it is none.
         """
-        try:
-            parts = urllib.parse.urlsplit(f'//{text}')
-            port = parts.port or DEFAULT_PORT
-        except ValueError as exc:
-            raise ValueError(f'{text!r} is no HOST:PORT') from exc
-        if not parts.hostname or parts.path or parts.username:
-            raise ValueError(f'{text!r} is no HOST:PORT')
-        return cls(parts.hostname, port, is_tls)
+        found = _HOST_AND_PORT.fullmatch(text)
+        port = int(found['port'] or DEFAULT_PORT) if found else 0
+        if not 0 < port < 65536:
+            # It is not repeated: an unescaped sign in a password may have
+            # made it of a part of that.
+            raise ValueError('one of the members is no HOST:PORT')
+        return cls(found['address'] or found['host'], port, is_tls)
 
     def __str__(self):
         host = f'[{self.host}]' if ':' in self.host else self.host
@@ -155,7 +159,11 @@ class NativeLine:
             self._connection.sock.settimeout(seconds)
             self._connection.request('POST', path, body, headers)
             answer = self._connection.getresponse()
-            return answer.status, answer.read()
+            found = answer.status, answer.read()
+            # The server has said that this was the last one.
+            if self._connection.sock is None:
+                self.close()
+            return found
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             raise OSError(f'{type(exc).__name__}: {exc}') from exc
@@ -278,14 +286,21 @@ class Client:
 
     def _call_one(self, endpoint, path, body, seconds):
         data = json.dumps(body).encode()
+        deadline = self._clock() + seconds
         for is_last in (False, True):
+            headers = self._headers(endpoint, seconds)
+            seconds = deadline - self._clock()
+            if seconds <= 0:
+                raise ConnectionError('logging in took all of the time')
             status, answer = self._transport.post(
-                endpoint, self._path + path, data,
-                self._headers(endpoint, seconds), seconds)
-            if status == 200:
-                return _parsed(endpoint, answer)
+                endpoint, self._path + path, data, headers, seconds)
+            seconds = max(0.001, deadline - self._clock())
             try:
-                _raise(endpoint, status, answer)
+                found = _parsed(endpoint, answer) if status == 200 else {}
+                # Of a stream, as a renewal is one, also the errors have 200.
+                if status != 200 or found.get('error'):
+                    _raise(endpoint, status, answer)
+                return found
             except exceptions.EtcdRefused as exc:
                 if is_last or not self._forget_token(exc):
                     raise
@@ -293,9 +308,8 @@ class Client:
 
     def _forget_token(self, error):
         """Tell whether a refusal was about the token, and forget it then."""
-        is_stale = bool(self._user) and (
-            error.code == _UNAUTHENTICATED
-            or any(text in error.text for text in _BAD_TOKENS))
+        is_stale = bool(self._user) and _is_about_token(
+            error.code, error.text)
         if is_stale:
             self._token = None
         return is_stale
@@ -348,6 +362,11 @@ def _translated():
     except (urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError) as exc:
         raise ConnectionError(_text(exc)) from exc
+    except urllib3.exceptions.SSLError as exc:
+        # Nothing is sent to a server that is not who it should be.
+        if exc.args and isinstance(exc.args[0], ssl.CertificateError):
+            raise ConnectionError(_text(exc)) from exc
+        raise OSError(_text(exc)) from exc
     except urllib3.exceptions.HTTPError as exc:
         raise OSError(_text(exc)) from exc
 
@@ -378,10 +397,16 @@ def _raise(endpoint, status, answer):
         text = str(found.get('message') or found.get('error') or '')
     except (ValueError, TypeError, AttributeError):
         code, text = 0, ''
-    if not text or code in _ELSEWHERE or (status >= 500 and not code):
+    is_elsewhere = code in _ELSEWHERE or (status >= 500 and not code)
+    if not text or (is_elsewhere and not _is_about_token(code, text)):
         raise exceptions.EtcdUnavailable(
             f'{endpoint}: {status} {text or "without a reason"}', True)
     raise exceptions.EtcdRefused(f'{endpoint}: {text}', code, text)
+
+
+def _is_about_token(code, text):
+    return code == _UNAUTHENTICATED or any(
+        known in text for known in _BAD_TOKENS)
 
 
 def _watched(endpoint, chunks, told):

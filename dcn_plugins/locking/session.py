@@ -28,6 +28,9 @@ CALL_SECONDS = 5.0
 # How soon a renewal that has failed is tried again.
 RETRY_SECONDS = 0.5
 
+_LAPSED = ('The lease of this process was not renewed in time: its locks are '
+           'lost')
+
 
 def clock():
     """Return seconds that also pass while the machine is suspended."""
@@ -87,7 +90,7 @@ class Session:
                 raise exceptions.EtcdUnavailable(
                     'it grants a lease without a number', True) from exc
             if renewal and renewal.is_ours:
-                renewal.end()
+                renewal.end(_LAPSED)
             self._renewal = _Renewal(
                 granted, self._make_renewer(), self._on_lost)
             return granted
@@ -112,7 +115,7 @@ class Session:
         """Take note that etcd does not know a lease."""
         renewal = self._renewal
         if renewal and renewal.lease.id == lease_id:
-            renewal.end()
+            renewal.end('etcd does not know the lease of this process')
 
     def close(self):
         """End the lease, and with it all that hangs on it; never raises.
@@ -154,6 +157,7 @@ class _Renewal:
         self._client = client
         self._on_lost = on_lost
         self._is_ended = False
+        self._loss = ''
         self._pid = os.getpid()
         threads = native.module('threading')
         self._stop = threads.Event()
@@ -172,8 +176,12 @@ class _Renewal:
         return (not self._is_ended and self.is_ours
                 and self.lease.is_valid(clock(), margin_seconds))
 
-    def end(self):
-        """Renew it no more."""
+    def end(self, loss=''):
+        """Renew it no more.
+
+        :param loss: why it is lost, if it is and nobody was told yet.
+        """
+        self._loss = loss
         self._is_ended = True
         self._stop.set()
 
@@ -182,8 +190,7 @@ class _Renewal:
         while not self._stop.wait(pause):
             sent_at = clock()
             if not self.lease.is_valid(sent_at):
-                self._lost('The lease of this process was not renewed in '
-                           'time: its locks are lost')
+                self._loss = _LAPSED
                 break
             try:
                 answer = self._client.call(
@@ -197,18 +204,23 @@ class _Renewal:
                 # Not past its end, to tell that in time.
                 pause = min(RETRY_SECONDS, self.lease.left(clock()))
                 continue
+            if self._stop.is_set():
+                # Its end was asked for meanwhile, and is no loss.
+                break
             renewed = self.lease.renewed(ttl_seconds, sent_at)
             if renewed is None:
-                self._lost('etcd has ended the lease of this process, and '
-                           'all its locks with it')
+                self._loss = ('etcd has ended the lease of this process, and '
+                              'all its locks with it')
                 break
             self.lease = renewed
             pause = leases.renewal_seconds(ttl_seconds)
         self._client.close()
+        if self._loss:
+            self._is_ended = True
+            self.news.append(self._loss)
+            self._tell()
 
-    def _lost(self, text):
-        self._is_ended = True
-        self.news.append(text)
+    def _tell(self):
         if self._on_lost is None:
             return
         try:

@@ -20,13 +20,13 @@ class CommandTest(testtools.TestCase):
     def run_with(self, bars, *arguments):
         self.hosts = []
 
-        def run(hosts):
-            self.hosts.append(hosts)
+        def run(options):
+            self.hosts.append(options.hosts)
             return {'figure': 1.5}, bars
 
         self.output = io.StringIO()
         with contextlib.redirect_stdout(self.output):
-            return command.main(['nova', *arguments], run)
+            return command.main(['nova', *arguments], {'nova': run})
 
     def test_all_bars_met(self):
         self.assertEqual(0, self.run_with([MET, MET]))
@@ -41,6 +41,10 @@ class CommandTest(testtools.TestCase):
     def test_sizes(self):
         self.run_with([MET], '--hosts', '1000,20000')
         self.assertEqual([{1000, 20000}], self.hosts)
+
+    def test_each_suite_has_a_function(self):
+        for suite in command.SUITES:
+            self.assertEqual(suite, command.parse([suite]).suite)
 
     def test_default_sizes(self):
         self.run_with([MET])

@@ -98,7 +98,7 @@ class NothingKnownTest(testtools.TestCase):
 
     def test_a_host_of_a_site_is_not_needed(self):
         found, = backend_sites.BackendSites(None).of(pool('b', 'west'))
-        self.assertEqual((sites.State.ENABLED, {'west'}),
+        self.assertEqual((sites.State.ENABLED, ('west',)),
                          (found.state, found.stores))
 
 

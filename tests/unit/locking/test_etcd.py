@@ -636,8 +636,8 @@ class WatchTest(testtools.TestCase):
             request.headers['Authorization']
             for request in self.gateway.of(WATCH)])
 
-    def test_without_time_there_is_no_watch(self):
-        self.answer(CREATED, is_endless=True)
+    def test_without_time_a_watch_ends_at_once(self):
+        self.answer(is_endless=True)
         self.unavailable(seconds=0)
 
     def check_next(self, *servers):

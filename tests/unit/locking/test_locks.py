@@ -294,7 +294,6 @@ class ReleaseTest(LocksTestCase):
         self.assertFalse(self.other.break_('a'))
         self.assertRaises(exceptions.LockLost, self.one.release, hold)
 
-
     def test_broken_while_its_release_gets_no_answer(self):
         """The lease is there, and yet it was not the only one."""
         hold = self.one.acquire(WRITE)
