@@ -16,9 +16,12 @@ such a holder who ends his work by himself has not lost his lock.
 
 Keys, below the prefix of the namespace::
 
-    q/NAME/MODE/CLAIM   entry, with the lease; MODE is "x" or "s"
-    f/NAME/MODE/CLAIM   fence record, without lease
-    d/CLAIM             the claim is done, with the lease
+    n/NAME/MODE/q/CLAIM   entry, with the lease; MODE is "x" or "s"
+    n/NAME/MODE/f/CLAIM   fence record, without lease
+    d/CLAIM               the claim is done, with the lease
+
+So one range holds all that is in the way of a writer, and one what is in the
+way of a reader.
 
 A transaction may be sent again when its answer was lost: each one asks for
 what it has changed itself. It may also arrive long after its sender has given
@@ -137,8 +140,8 @@ class Queues:
         entries = self._puts(claim, lease_id)
         return {
             'compare': [
-                *(_is_empty(scope) for name, mode in claim.wishes
-                  for scope in self._in_the_way(name, mode)),
+                *(_is_empty(self._in_the_way(name, mode))
+                  for name, mode in claim.wishes),
                 *self._is_new(claim)],
             'success': entries + self._record_puts(claim),
             'failure': [
@@ -249,15 +252,14 @@ class Queues:
         if answer.get('succeeded') and not ranges:
             return Granted(token or int(answer['header']['revision']))
         tokens, older, records, has_records = set(), [], [], True
-        for (name, mode), (queue, fences) in zip(
-                claim.wishes, zip(ranges[::2], ranges[1::2])):
-            entries = self._entries('q', name, queue)
+        for (name, mode), found in zip(claim.wishes, ranges):
+            entries = self._entries('q', name, found)
             mine = entries.pop(claim.id, None)
             tokens.add(mine and mine.token)
             older += [entry for entry in entries.values()
                       if mine and entry.token < mine.token
                       and _conflict(mode, entry.mode)]
-            fences = self._entries('f', name, fences)
+            fences = self._entries('f', name, found)
             has_records &= fences.pop(claim.id, None) is not None
             records += [entry for entry in fences.values()
                         if _conflict(mode, entry.mode)]
@@ -273,30 +275,28 @@ class Queues:
                         len(records) > MAX_RECORDS)
         return Granted(token)
 
-    def entries_of(self, name):
-        """Return the range of all entries of a lock, for people."""
-        return _range(f'{self._prefix}/q/{_quoted(name)}/')
+    def all_of(self, name):
+        """Return the range of all entries and fence records of a lock."""
+        return _range(self._scope(name))
 
     def entries(self, name, found):
-        """Return the entries of an answer to :meth:`entries_of`."""
+        """Return the entries of an answer to :meth:`all_of`."""
         return list(self._entries('q', name, found).values())
 
-    def records_of(self, name):
-        """Return the range of all fence records of a lock."""
-        return _range(f'{self._prefix}/f/{_quoted(name)}/')
+    def _scope(self, name):
+        return f'{self._prefix}/n/{_quoted(name)}/'
 
     def _in_the_way(self, name, mode):
-        """Return the prefixes that must be empty for a grant at once."""
+        """Return the prefix that must be empty for a grant at once."""
         # Of readers only a writer is in the way.
-        suffix = f'{EXCLUSIVE}/' if mode == SHARED else ''
-        return [f'{self._prefix}/{kind}/{_quoted(name)}/{suffix}'
-                for kind in ('q', 'f')]
+        return self._scope(name) + (
+            f'{EXCLUSIVE}/' if mode == SHARED else '')
 
     def _entry(self, claim, name, mode):
-        return f'{self._prefix}/q/{_quoted(name)}/{mode}/{claim.id}'
+        return f'{self._scope(name)}{mode}/q/{claim.id}'
 
     def _record(self, claim, name, mode):
-        return f'{self._prefix}/f/{_quoted(name)}/{mode}/{claim.id}'
+        return f'{self._scope(name)}{mode}/f/{claim.id}'
 
     def _mark(self, claim):
         return f'{self._prefix}/d/{claim.id}'
@@ -333,19 +333,21 @@ class Queues:
             for name, mode in claim.wishes]
 
     def _ranges(self, claim):
-        return [{'request_range': found} for name, _mode in claim.wishes
-                for found in (self.entries_of(name), self.records_of(name))]
+        return [{'request_range': self.all_of(name)}
+                for name, _mode in claim.wishes]
 
     def _entries(self, kind, name, found):
         """Return the entries of an answered range by their claims."""
-        start = len(f'{self._prefix}/{kind}/{_quoted(name)}/')
+        start = len(self._scope(name))
         entries = {}
         for item in found.get('kvs', ()):
             key = decoded(item['key'])
-            mode, _slash, claim = key[start:].partition('/')
-            entries[claim] = Entry(
-                key, mode, claim, int(item['create_revision']),
-                int(item['mod_revision']), decoded(item.get('value', '')))
+            mode, its_kind, claim = key[start:].split('/')
+            if its_kind == kind:
+                entries[claim] = Entry(
+                    key, mode, claim, int(item['create_revision']),
+                    int(item['mod_revision']),
+                    decoded(item.get('value', '')))
         return entries
 
 

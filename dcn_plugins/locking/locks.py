@@ -8,9 +8,9 @@ whether a lock was given back.
 
 import collections
 import dataclasses
+import secrets
 import threading
 import time
-import uuid
 
 from oslo_log import log as logging
 
@@ -108,7 +108,7 @@ class Locks:
                              f'{lock_queue.MAX_NAMES}')
         patience = _Patience(wait_seconds, self._outage_seconds)
         while True:
-            claim = lock_queue.Claim(uuid.uuid4().hex, names, modes,
+            claim = lock_queue.Claim(secrets.token_urlsafe(12), names, modes,
                                      self._holder, record)
             attempt = _Attempt(self._client, self._session, self._queues,
                                claim, patience, fence)
@@ -223,7 +223,7 @@ class Locks:
 
     def _entries(self, name):
         return self._queues.entries(name, self._client.call(
-            '/kv/range', self._queues.entries_of(name), CALL_SECONDS))
+            '/kv/range', self._queues.all_of(name), CALL_SECONDS))
 
     def close(self):
         """Wait no longer for claims that could not be withdrawn."""

@@ -270,7 +270,7 @@ class Rules:
         except exceptions.EtcdRefused:
             # Without a lease nothing is entered.
             return {'header': {'revision': str(world.store.revision)},
-                    'responses': [{'response_range': {}}] * 2}
+                    'responses': [{'response_range': {}}]}
 
     def _die(self, world, index, process):
         if world.faults.deaths:
@@ -292,7 +292,7 @@ class Rules:
         alive = {process.claim.id for process in world.processes
                  if process.stage != 'dead'}
         for key in world.store.keys():
-            kind, claim = key.split('/')[2], key.rpartition('/')[2]
+            *_scope, kind, claim = key.split('/')
             if claim in alive and kind != 'd':
                 raise Violation(f'{key} is left')
 

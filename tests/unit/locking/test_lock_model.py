@@ -60,7 +60,8 @@ class WithoutQuestionForItself(lock_queue.Queues):
 class WithoutLookAtRecords(lock_queue.Queues):
 
     def _in_the_way(self, name, mode):
-        return super()._in_the_way(name, mode)[:1]
+        # Where there are none.
+        return super()._in_the_way(name, mode) + 'x/q/'
 
 
 class WithoutTokenInGrant(lock_queue.Queues):

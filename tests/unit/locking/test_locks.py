@@ -70,7 +70,7 @@ class LocksTestCase(testtools.TestCase):
 
     def keys(self, *kinds):
         return [key for key in self.store.keys()
-                if key.split('/')[2] in (kinds or ('q', 'f'))]
+                if key.split('/')[-2] in (kinds or ('q', 'f'))]
 
     def in_background(self, call, *args, **options):
         """Call something in a thread; return where its result will be."""
