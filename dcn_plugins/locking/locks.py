@@ -119,12 +119,12 @@ class Locks:
                 raise
             if isinstance(found, Hold):
                 return found
-            # Gone with its lease: a record may have been left.
+            # Gone with its lease, or broken: a record may have been left.
             self._leftovers.add(attempt.hold(0))
             if found is None or patience.is_over:
                 return None
-            patience.endure(exceptions.EtcdUnavailable(
-                'it has ended the lease of this process', True))
+            # Leases that never last must not make a busy loop.
+            time.sleep(patience.left(FIRST_PAUSE_SECONDS))
 
     def release(self, hold):
         """Give all locks of a hold back.

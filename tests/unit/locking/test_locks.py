@@ -294,6 +294,15 @@ class ReleaseTest(LocksTestCase):
         self.assertFalse(self.other.break_('a'))
         self.assertRaises(exceptions.LockLost, self.one.release, hold)
 
+    def test_who_waits_and_is_broken_queues_again(self):
+        patient = self.process(outage_seconds=0)
+        hold = self.one.acquire(WRITE)
+        later = self.in_background(patient.acquire, WRITE)
+        self.wait_until(lambda: patient.client.watches)
+        self.assertTrue(self.other.break_('a'))
+        self.assertTrue(patient.is_held(self.result(later)))
+        self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
     def test_broken_while_its_release_gets_no_answer(self):
         """The lease is there, and yet it was not the only one."""
         hold = self.one.acquire(WRITE)
