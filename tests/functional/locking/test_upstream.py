@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """tooz's own tests of drivers, run on ours and a real etcd."""
 
+import fixtures
 from tooz.tests import test_coordination
 
 from tests.functional.locking import etcd_server
@@ -20,3 +21,7 @@ class UpstreamTest(test_coordination.TestAPI):
         server.setUp()
         cls.addClassCleanup(server.cleanUp)
         cls.url = f'dcn-etcd3+http://{server.hosts}?ttl=5'
+        # Newer releases look there, and at each test.
+        variable = fixtures.EnvironmentVariable('TOOZ_TEST_URL', cls.url)
+        variable.setUp()
+        cls.addClassCleanup(variable.cleanUp)
