@@ -66,12 +66,11 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
             is_done, is_repeated = self._transaction(
                 [_exists(self._group_key(group_id)), _exists(key, False)],
                 [self._member_put(key, capabilities)])
-            if not is_done and not (
-                    is_repeated
-                    and self._member_id in self._members(group_id)):
-                self._members(group_id)
-                raise coordination.MemberAlreadyExist(
-                    group_id, self._member_id)
+            if not is_done:
+                members = self._members(group_id)
+                if not is_repeated or self._member_id not in members:
+                    raise coordination.MemberAlreadyExist(
+                        group_id, self._member_id)
             self._joined_groups.add(group_id)
         return self._submitted(join)
 
@@ -139,7 +138,7 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         """Return the member that leads a group, or ``None``."""
         def get():
             holder = self._locks.holder(
-                utils.to_binary(self._leader_name(group_id)).decode('latin-1'))
+                self.get_lock(self._leader_name(group_id)).key)
             return holder and holder.encode('latin-1')
         return self._submitted(get)
 

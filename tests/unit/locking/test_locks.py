@@ -79,8 +79,7 @@ class LocksTestCase(testtools.TestCase):
             target=lambda: found.append(call(*args, **options)), daemon=True)
         thread.start()
         self.addCleanup(thread.join, 30)
-        found_later = (found, thread)
-        return found_later
+        return found, thread
 
     def result(self, later):
         found, thread = later
