@@ -12,7 +12,8 @@ A claim may carry a fence record. It is written by the transaction that grants,
 belongs to no lease, and is deleted by the one that releases. So a record
 without its entry is that of a holder whose lease has ended while he worked:
 whoever is next has to fence him first. Until then nobody else is granted, so
-such a holder who ends his work by himself has not lost his lock.
+such a holder who ends his work by himself has not lost his lock. A holder who
+could not end his work gives up the entries and leaves the records.
 
 Keys, below the prefix of the namespace::
 
@@ -44,6 +45,9 @@ _BROKEN = 'broken'
 MAX_NAMES = 40
 MAX_RECORDS = 40
 
+# Of one page; 128 bytes each or so.
+MAX_KEYS = 1000
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -73,17 +77,35 @@ class Claim:
 class Entry:
     """Somebody's place in the queue of one lock, or his fence record.
 
+    :param name: of the lock.
     :param token: revision that created it.
     :param version: revision that changed it last.
     :param text: the holder, or the record.
     """
 
     key: str
+    name: str
     mode: str
     claim: str
     token: int
     version: int
     text: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftBehind:
+    """The fence record of a claim that has no entry any more.
+
+    :param claim: its id.
+    :param modes: of its names, a dictionary.
+    :param record: the text.
+    :param token: revision that wrote it.
+    """
+
+    claim: str
+    modes: dict[str, str]
+    record: str
+    token: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +128,8 @@ class Waiting:
 class Next:
     """It is the claim's turn; the grant has yet to be written.
 
-    :param left_behind: fence records of holders who have not released.
+    :param left_behind: fence records of holders who have not released. Who is
+        in the way under one of the names is there with all of them.
     :param has_more: whether these are not all of them.
     """
 
@@ -236,6 +259,18 @@ class Queues:
                             + self._done(claim, lease_id)),
                 'failure': []}
 
+    def abandon(self, claim, lease_id=None):
+        """Return the transaction that ends a claim and leaves its records.
+
+        Whoever is next finds them as if the lease had ended.
+
+        :param lease_id: if ``enter`` may still be on its way.
+        """
+        return {'compare': [],
+                'success': (self._deletions(claim, self._entry)
+                            + self._done(claim, lease_id)),
+                'failure': []}
+
     def is_held(self, claim, token):
         """Return the transaction that succeeds while a claim is held."""
         return {**self.release(claim, token), 'success': [], 'failure': []}
@@ -251,7 +286,8 @@ class Queues:
             'responses', ()) if 'response_range' in part]
         if answer.get('succeeded') and not ranges:
             return Granted(token or int(answer['header']['revision']))
-        tokens, older, records, has_records = set(), [], [], True
+        tokens, older, fences, has_records = set(), [], [], True
+        dead = set()
         for (name, mode), found in zip(claim.wishes, ranges):
             entries = self._entries('q', name, found)
             mine = entries.pop(claim.id, None)
@@ -259,10 +295,11 @@ class Queues:
             older += [entry for entry in entries.values()
                       if mine and entry.token < mine.token
                       and _conflict(mode, entry.mode)]
-            fences = self._entries('f', name, found)
-            has_records &= fences.pop(claim.id, None) is not None
-            records += [entry for entry in fences.values()
-                        if _conflict(mode, entry.mode)]
+            records = self._entries('f', name, found)
+            has_records &= records.pop(claim.id, None) is not None
+            fences += records.values()
+            dead.update(entry.claim for entry in records.values()
+                        if _conflict(mode, entry.mode))
         if len(tokens) != 1 or None in tokens:
             return Gone()
         token = tokens.pop()
@@ -270,9 +307,12 @@ class Queues:
             # The youngest of them is the last to go, mostly.
             last = max(older, key=lambda entry: entry.token)
             return Waiting(token, last.key, last.text)
-        if records or (claim.record is not None and not has_records):
-            return Next(token, tuple(records[:MAX_RECORDS]),
-                        len(records) > MAX_RECORDS)
+        # A record is one thing, whatever its modes: who has to take it away
+        # under one name does so under all that he holds.
+        left = [entry for entry in fences if entry.claim in dead]
+        if left or (claim.record is not None and not has_records):
+            return Next(token, tuple(left[:MAX_RECORDS]),
+                        len(left) > MAX_RECORDS)
         return Granted(token)
 
     def all_of(self, name):
@@ -282,6 +322,64 @@ class Queues:
     def entries(self, name, found):
         """Return the entries of an answer to :meth:`all_of`."""
         return list(self._entries('q', name, found).values())
+
+    def all_keys(self, after=None):
+        """Return the range of the keys of all locks, a page of it.
+
+        :param after: the last key of the page before.
+        """
+        first = f'{self._prefix}/n/'
+        return {'key': encoded(first if after is None else after + '\0'),
+                'range_end': encoded(end_of(first)), 'keys_only': True,
+                'limit': str(MAX_KEYS)}
+
+    def suspects(self, keys):
+        """Return the claims that have fence records and no entry, unproven.
+
+        :param keys: of :meth:`all_keys`; not all of one moment, as there are
+            pages.
+        :returns: ``{claim id: {name: mode}}``.
+        """
+        records, alive = {}, set()
+        start = len(f'{self._prefix}/n/')
+        for key in keys:
+            name, mode, kind, claim = key[start:].split('/')
+            if kind == 'f':
+                records.setdefault(claim, {})[
+                    urllib.parse.unquote(name)] = mode
+            else:
+                alive.add(claim)
+        return {claim: modes for claim, modes in records.items()
+                if claim not in alive}
+
+    def inspect(self, claim_id, modes):
+        """Return the transaction that reads a claim's records and entries."""
+        return {'compare': [], 'failure': [], 'success': [
+            {'request_range': {'key': encoded(
+                f'{self._scope(name)}{mode}/{kind}/{claim_id}')}}
+            for kind in 'fq' for name, mode in modes.items()]}
+
+    def left_behind(self, claim_id, modes, answer):
+        """Return the :class:`LeftBehind` of an answer to :meth:`inspect`.
+
+        ``None`` if there is a release, a grant or a fence meanwhile.
+        """
+        found = [part.get('response_range', {}).get('kvs', ())
+                 for part in answer.get('responses', ())]
+        records, entries = found[:len(modes)], found[len(modes):]
+        if any(entries) or not all(records):
+            return None
+        record = records[0][0]
+        return LeftBehind(claim_id, modes, decoded(record.get('value', '')),
+                          int(record['create_revision']))
+
+    def is_free(self, names):
+        """Return the transaction that succeeds if nothing is of these locks.
+
+        :param names: at most 128.
+        """
+        return {'compare': [_is_empty(self._scope(name)) for name in names],
+                'success': [], 'failure': []}
 
     def _scope(self, name):
         return f'{self._prefix}/n/{_quoted(name)}/'
@@ -345,7 +443,7 @@ class Queues:
             mode, its_kind, claim = key[start:].split('/')
             if its_kind == kind:
                 entries[claim] = Entry(
-                    key, mode, claim, int(item['create_revision']),
+                    key, name, mode, claim, int(item['create_revision']),
                     int(item['mod_revision']),
                     decoded(item.get('value', '')))
         return entries

@@ -92,10 +92,18 @@ class Locks:
             them are granted at once.
         :param wait_seconds: how long to queue; ``None`` for as long as it
             takes, 0 for one look.
-        :param record: what others need to fence us; see ``lock_queue``.
-        :param fence: called with the list of records of holders who have
-            died with the locks. It returns when none of them can do any harm
-            any more, and may be called again for the same ones.
+        :param record: what others need to fence us, a text; see
+            ``lock_queue``. Or a function that returns it for the id of a
+            claim: who waits for longer than a lease claims more than once.
+        :param fence: called with the list of ``lock_queue.Entry``, the
+            records of holders who have died with the locks. It returns when
+            none of them can do any harm any more, and may be called again
+            for the same ones. The grant deletes these records, and writes
+            ours. So if one names work that has to be repaired, it has to
+            raise, unless our own record says that, too, and we have claimed
+            all of the names that the record stands under. With their own
+            modes that suffices; somebody else's record is not in the way
+            then. One that is shared everywhere takes an exclusive one.
         :raises ValueError: with more names than one transaction can take.
         :raises EtcdError: if etcd is away for too long, or refuses.
         :raises LockServiceError: if there is somebody to be fenced, and no
@@ -108,8 +116,10 @@ class Locks:
                              f'{lock_queue.MAX_NAMES}')
         patience = _Patience(wait_seconds, self._outage_seconds)
         while True:
-            claim = lock_queue.Claim(secrets.token_urlsafe(12), names, modes,
-                                     self._holder, record)
+            claim_id = secrets.token_urlsafe(12)
+            claim = lock_queue.Claim(
+                claim_id, names, modes, self._holder,
+                record(claim_id) if callable(record) else record)
             attempt = _Attempt(self._client, self._session, self._queues,
                                claim, patience, fence)
             try:
@@ -178,9 +188,21 @@ class Locks:
                 'lease: nobody knows which was first')
         raise exceptions.LockLost(name, 'its holder')
 
+    def abandon(self, hold):
+        """Give up all locks of a hold and leave its fence records behind.
+
+        For work that has failed half-way: whoever is next repairs it. If
+        etcd does not answer, it goes on being sent.
+        """
+        self._leftovers.add(hold, self._queues.abandon)
+
     def is_valid(self, hold, margin_seconds=0.0):
         """Tell whether a hold is provably there; asks nobody."""
         return self._session.is_valid(hold.lease_id, margin_seconds)
+
+    def left(self, hold):
+        """Return for how many seconds a hold is provably there."""
+        return self._session.left(hold.lease_id)
 
     def is_held(self, hold):
         """Ask etcd whether a hold is there.
@@ -220,6 +242,41 @@ class Locks:
                 entries[first:first + lock_queue.MAX_NAMES], lease),
                 CALL_SECONDS)
         return True
+
+    def left_behind(self):
+        """Return the fence records of all claims that have no entry any more.
+
+        A list of ``lock_queue.LeftBehind``, the oldest first. Each was there
+        when it was looked at, and may be taken by others since.
+
+        :raises EtcdError: if etcd does not tell.
+        """
+        keys, answer = [], {'more': True}
+        while answer.get('more'):
+            answer = self._client.call(
+                '/kv/range', self._queues.all_keys(keys[-1] if keys else None),
+                CALL_SECONDS)
+            keys += [lock_queue.decoded(item['key'])
+                     for item in answer.get('kvs', ())]
+        found = [
+            self._queues.left_behind(claim, modes, self._client.transaction(
+                self._queues.inspect(claim, modes), CALL_SECONDS))
+            for claim, modes in self._queues.suspects(keys).items()]
+        return sorted(filter(None, found), key=lambda left: left.token)
+
+    def is_claimed(self, names):
+        """Tell whether anybody has any of some locks, or waits for it.
+
+        A fence record that was left behind counts, too.
+
+        :raises EtcdError: if etcd does not tell.
+        """
+        names = sorted(names)
+        return not all(
+            self._client.transaction(self._queues.is_free(
+                names[first:first + lock_queue.MAX_NAMES]),
+                CALL_SECONDS).get('succeeded')
+            for first in range(0, len(names), lock_queue.MAX_NAMES))
 
     def _entries(self, name):
         return self._queues.entries(name, self._client.call(
@@ -388,6 +445,9 @@ class _Attempt:
 class _Leftovers:
     """Claims that nobody waits for any more; they are taken out of the queue.
 
+    Their records go, too: either no work was begun, or it was ended. Those of
+    a claim that was abandoned stay.
+
     They would be in the way of others for as long as this process lives, as
     it goes on renewing its lease.
     """
@@ -400,24 +460,29 @@ class _Leftovers:
         self._thread = None
         self._is_closed = False
 
-    def add(self, hold):
-        """Withdraw a claim, now or as soon as etcd is there; never raises."""
+    def add(self, hold, end=None):
+        """End a claim, now or as soon as etcd is there; never raises.
+
+        :param end: how, ``withdraw`` or ``abandon`` of the queues; withdraw
+            unless given.
+        """
+        end = end or self._queues.withdraw
         if hold.lease_id is None:
             # Nothing was ever sent.
             return
         try:
-            self._withdraw(hold)
+            self._end(hold, end)
         except exceptions.EtcdError as exc:
             LOG.warning('A claim to %s is withdrawn later: %s',
                         ', '.join(hold.claim.names), exc)
-            self._add_later(hold)
+            self._add_later(hold, end)
         except BaseException:
-            self._add_later(hold)
+            self._add_later(hold, end)
             raise
 
-    def _add_later(self, hold):
+    def _add_later(self, hold, end):
         with self._lock:
-            self._holds.append(hold)
+            self._holds.append((hold, end))
             # A process that was forked has the deque, and not the thread.
             if self._is_closed or self._thread and self._thread.is_alive():
                 return
@@ -428,15 +493,13 @@ class _Leftovers:
     def close(self):
         self._is_closed = True
 
-    def _withdraw(self, hold):
+    def _end(self, hold, end):
         try:
-            self._client.transaction(
-                self._queues.withdraw(hold.claim, hold.mark), CALL_SECONDS)
+            self._client.transaction(end(hold.claim, hold.mark), CALL_SECONDS)
         except exceptions.EtcdRefused as exc:
             if not _is_without_lease(exc):
                 raise
-            self._client.transaction(
-                self._queues.withdraw(hold.claim), CALL_SECONDS)
+            self._client.transaction(end(hold.claim), CALL_SECONDS)
 
     def _run(self):
         pauses = _pauses()
@@ -445,15 +508,15 @@ class _Leftovers:
                 if not self._holds or self._is_closed:
                     self._thread = None
                     return
-                hold = self._holds[0]
+                hold, end = self._holds[0]
             try:
-                self._withdraw(hold)
+                self._end(hold, end)
                 pauses = _pauses()
             # Whatever it is, the others must not wait for this one.
             except Exception as exc:
                 LOG.debug('A claim is not withdrawn yet: %s', exc)
                 time.sleep(next(pauses))
-                self._holds.append(hold)
+                self._holds.append((hold, end))
             self._holds.popleft()
 
 

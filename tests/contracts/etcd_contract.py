@@ -123,6 +123,31 @@ class EtcdContract:
         self.assertEqual(lock_queue.Next(turn.token), again)
         self.assertIsInstance(self.enter(third, 1), lock_queue.Waiting)
 
+    def test_abandoned_records_are_found(self):
+        claim = self.claim(1, 'xs', 'one')
+        self.enter(claim)
+        self.client.transaction(self.queues.abandon(claim, self.leases[0]),
+                                SECONDS)
+        self.enter(self.claim(2, 'x'), 1)
+        page = self.client.call('/kv/range', {
+            **self.queues.all_keys(), 'limit': '2'}, SECONDS)
+        keys = [lock_queue.decoded(item['key']) for item in page['kvs']]
+        self.assertEqual(2, len(keys))
+        self.assertTrue(page['more'])
+        page = self.client.call(
+            '/kv/range', self.queues.all_keys(keys[-1]), SECONDS)
+        self.assertFalse(page.get('more'))
+        self.assertNotIn('value', page['kvs'][0])
+        keys += [lock_queue.decoded(item['key']) for item in page['kvs']]
+        modes = {'n0': 'x', 'n1': 's'}
+        self.assertEqual({'c1': modes}, self.queues.suspects(keys))
+        found = self.queues.left_behind('c1', modes, self.client.transaction(
+            self.queues.inspect('c1', modes), SECONDS))
+        self.assertEqual('one', found.record)
+        for name, is_free in (('n1', False), ('n2', True)):
+            self.assertEqual(is_free, bool(self.client.transaction(
+                self.queues.is_free([name]), SECONDS).get('succeeded')))
+
     def test_a_claim_that_is_done_enters_no_more(self):
         for number, end in enumerate((
                 lambda claim, token: self.is_released(

@@ -135,9 +135,13 @@ class Store:
             {'key': key, 'create_revision': str(self.items[key].created),
              'mod_revision': str(self.items[key].changed),
              **({'value': self.items[key].value} if self.items[key].value
-                else {})}
+                and not body.get('keys_only') else {})}
             for key in self._range(body) if key in self.items]
-        return {'kvs': found, 'count': str(len(found))} if found else {}
+        if not found:
+            return {}
+        limit = int(body.get('limit', 0)) or len(found)
+        return {'kvs': found[:limit], 'count': str(len(found)),
+                **({'more': True} if len(found) > limit else {})}
 
     def _range(self, body):
         if 'range_end' not in body:

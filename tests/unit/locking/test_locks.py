@@ -38,6 +38,9 @@ class Session:
     def is_valid(self, lease_id, margin_seconds=0.0):
         return lease_id is not None and lease_id == self.lease_id
 
+    def left(self, lease_id):
+        return 15.0 if self.is_valid(lease_id) else 0.0
+
     def forget(self, lease_id):
         if lease_id == self.lease_id:
             self.lease_id = None
@@ -56,7 +59,8 @@ class LocksTestCase(testtools.TestCase):
             self.useFixture(fixtures.MonkeyPatch(
                 f'dcn_plugins.locking.locks.{name}', 0.005))
         self.store = etcd.Store()
-        self.one, self.other = self.process(), self.process()
+        self.one = self.process()
+        self.other = self.process()
 
     def process(self, **options):
         """Return the locks of another process, with a network of its own."""
@@ -447,10 +451,10 @@ class FenceTest(LocksTestCase):
         def fail(left_behind):
             raise ZeroDivisionError
 
+        before = self.keys('f', 'd')
         self.assertRaises(ZeroDivisionError, self.other.acquire, WRITE, 5,
                           'client 2', fail)
-        self.assertEqual(1, len(self.keys('f')))
-        self.assertEqual([], self.keys('q'))
+        self.assertEqual(before, self.keys('q', 'f', 'd'))
         self.other.acquire(WRITE, 5, 'client 2', self.fence)
         self.assertEqual(['client 1'], self.fenced)
 
@@ -478,3 +482,152 @@ class FenceTest(LocksTestCase):
         third = self.process()
         third.acquire([('b', 'x')], 5, 'client 3', self.fence)
         self.assertEqual(['client 1', 'client 1'], self.fenced)
+
+    def test_records_tell_whose_they_are(self):
+        modes = {'a/b': 'x', 'c': 's'}
+        died = self.one.acquire(modes.items(), record='client 1')
+        self.one.session.end()
+        entries = []
+        self.other.acquire(modes.items(), 5, 'client 2', entries.extend)
+        self.assertEqual(
+            {('a/b', 'x'), ('c', 's')},
+            {(entry.name, entry.mode) for entry in entries})
+        self.assertEqual({(died.claim.id, died.token, 'client 1')}, {
+            (entry.claim, entry.token, entry.text) for entry in entries})
+
+    def test_a_record_is_taken_over_with_its_own_modes(self):
+        """Others who have died under a shared name are in nobody's way."""
+        for name in ('b', 'c'):
+            self.one.acquire([('a', 's'), (name, 'x')], record=name)
+        self.one.session.end()
+        hold = self.other.acquire([('a', 's'), ('b', 'x')], 5, 'heir of b',
+                                  self.fence)
+        self.assertEqual(['b', 'b'], self.fenced)
+        self.assertEqual(4, len(self.keys('f')))
+        self.other.release(hold)
+        self.assertEqual(2, len(self.keys('f')))
+        self.assertEqual(['c'], [
+            left.record for left in self.other.left_behind()])
+
+    def test_record_may_name_its_claim(self):
+        hold = self.one.acquire(WRITE, record='claim {}'.format)
+        self.one.session.end()
+        self.other.acquire(WRITE, 5, 'client 2', self.fence)
+        self.assertEqual([f'claim {hold.claim.id}'], self.fenced)
+
+
+class AbandonTest(LocksTestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.fenced = []
+
+    def wait_until_all_is_sent(self):
+        self.wait_until(lambda: self.one._leftovers._thread is None)
+
+    def assert_left(self):
+        self.assertEqual([], self.keys('q'))
+        self.other.acquire(WRITE, 5, 'client 2', self.fenced.extend)
+        self.assertEqual(['client 1'], [entry.text for entry in self.fenced])
+
+    def test_records_are_left_behind(self):
+        self.one.abandon(self.one.acquire(WRITE, record='client 1'))
+        self.assert_left()
+
+    def test_a_message_that_arrives_late_is_no_claim(self):
+        self.one.client.faults = [None, etcd.Repeated(is_late=True)]
+        self.one.abandon(self.one.acquire(WRITE, record='client 1'))
+        self.one.client.deliver()
+        self.assert_left()
+
+    def test_while_etcd_is_away(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.client.faults = [LOST, *[AWAY] * 5]
+        self.one.abandon(hold)
+        self.wait_until_all_is_sent()
+        self.assert_left()
+
+    def test_when_it_is_interrupted(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.client.faults = [KeyboardInterrupt(), AWAY]
+        self.assertRaises(KeyboardInterrupt, self.one.abandon, hold)
+        self.wait_until_all_is_sent()
+        self.assert_left()
+
+    def test_after_the_lease(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        self.one.abandon(hold)
+        self.assert_left()
+
+    def test_after_somebody_has_fenced_us(self):
+        hold = self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        self.assert_left()
+        before = self.keys()
+        self.one.abandon(hold)
+        self.assertEqual(before, self.keys())
+
+
+class LeftBehindTest(LocksTestCase):
+
+    def test_of_those_who_are_gone(self):
+        modes = {'a/b': 'x', 'c': 's', '\xe9': 'x'}
+        self.one.acquire([('other', 'x')], record='alive')
+        hold = self.one.acquire(modes.items(), record='client 1')
+        self.one.acquire([('no record', 'x')])
+        self.assertEqual([], self.other.left_behind())
+        self.one.abandon(hold)
+        self.assertEqual([lock_queue.LeftBehind(
+            hold.claim.id, modes, 'client 1', hold.token)],
+            self.other.left_behind())
+        self.one.session.end()
+        self.assertEqual(['alive', 'client 1'], [
+            left.record for left in self.other.left_behind()])
+
+    def test_of_many_pages(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.lock_queue.MAX_KEYS', 2))
+        for name in 'abcde':
+            self.one.acquire([(name, 'x'), (f'{name}2', 'x')], record=name)
+        self.one.session.end()
+        self.assertEqual(list('abcde'), [
+            left.record for left in self.other.left_behind()])
+
+    def test_not_of_those_who_come_and_go_meanwhile(self):
+        for change in (self.one.release, self.one.abandon):
+            hold = self.one.acquire(WRITE, record='client 1')
+            suspects = self.other._queues.suspects
+
+            def see_records_only(keys):
+                change(hold)
+                return suspects([key for key in keys if '/f/' in key])
+
+            with fixtures.MockPatchObject(
+                    self.other._queues, 'suspects',
+                    side_effect=see_records_only):
+                found = self.other.left_behind()
+            self.assertEqual(change == self.one.abandon, bool(found))
+
+    def test_not_of_those_whose_entry_was_on_another_page(self):
+        self.one.acquire(WRITE, record='client 1')
+        with fixtures.MockPatchObject(
+                self.other._queues, 'suspects', return_value={
+                    self.keys('f')[0].split('/')[-1]: {'a': 'x'}}):
+            self.assertEqual([], self.other.left_behind())
+
+    def test_claimed(self):
+        names = [f'n{number}' for number in range(200)]
+        self.assertFalse(self.other.is_claimed(names))
+        self.assertFalse(self.other.is_claimed([]))
+        hold = self.one.acquire([('n150', 's')], record='client 1')
+        self.assertTrue(self.other.is_claimed(names))
+        self.assertFalse(self.other.is_claimed(['n15']))
+        self.one.abandon(hold)
+        self.assertTrue(self.other.is_claimed(['n150']))
+
+    def test_how_long_a_hold_is_proven(self):
+        hold = self.one.acquire(WRITE)
+        self.assertEqual(15.0, self.one.left(hold))
+        self.one.session.end()
+        self.assertEqual(0.0, self.one.left(hold))
