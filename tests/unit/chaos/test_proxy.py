@@ -31,7 +31,9 @@ class Echo(fixtures.Fixture):
         server = socketserver.ThreadingTCPServer(('127.0.0.1', 0), Handler)
         server.daemon_threads = True
         self.address = server.server_address
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        # How long it takes to end.
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,),
+                                  daemon=True)
         thread.start()
         self.addCleanup(server.server_close)
         self.addCleanup(thread.join, SECONDS)
