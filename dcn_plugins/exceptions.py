@@ -148,3 +148,65 @@ class CopyPostponed(CopyError):
         self.reason = reason
         super().__init__(f'copy of image {image_id} has to wait: {reason}',
                          image_id)
+
+
+class CephError(DCNError):
+    """Base of errors of Ceph.
+
+    :param doing: what was to be done, for people.
+    """
+
+    def __init__(self, message, doing):
+        self.doing = doing
+        super().__init__(f'{doing}: {message}')
+
+
+class ClusterUnreachable(CephError):
+    """Report that Ceph has not answered in time, so nobody knows."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, doing, reason):
+        self.reason = reason
+        super().__init__(f'Ceph does not answer: {reason}', doing)
+
+
+class Fenced(CephError):
+    """Report that our own client was cut off, as its locks are lost."""
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, doing):
+        super().__init__(
+            'somebody else has taken over and has cut this client off from '
+            'Ceph', doing)
+
+
+class CephRefused(CephError):
+    """Report that Ceph has answered with an error.
+
+    :param errno: of the operating system, or None.
+    """
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, doing, reason, errno=None):
+        self.reason = reason
+        self.errno = errno
+        super().__init__(f'Ceph refuses: {reason}', doing)
+
+
+class FenceError(CephError):
+    """Report that clients of Ceph are not provably cut off.
+
+    :param outcome: whether they may be so all the same.
+    """
+
+    def __init__(self, addresses, reason, remedy, outcome=Outcome.UNKNOWN):
+        self.addresses = tuple(addresses)
+        self.reason = reason
+        self.remedy = remedy
+        self.outcome = outcome
+        super().__init__(
+            f'{reason}. {remedy}',
+            f'cutting off {", ".join(map(str, self.addresses)) or "clients"}')
