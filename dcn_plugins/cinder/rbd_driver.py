@@ -2,14 +2,15 @@
 """Upstream's RBD driver with each change of Ceph under locks.
 
 ``volume_driver = dcn_plugins.cinder.rbd_driver.DCNRBDDriver``. What an
-operation locks is in ``LOCKS``; all else is upstream's.
+operation locks is in ``lock_table``; all else is upstream's, but for the
+defects that are named at the methods below.
 
-The locks come from the coordinator that Cinder itself uses. Cinder's manager
-holds locks of its own around some calls of the driver; those are always taken
-first and have other names, so the two kinds cannot wait for each other in a
-circle.
+The locks are in the DLM that Cinder itself uses. Cinder's manager holds locks
+of its own around some calls of the driver; those are always taken first and
+have other names, so the two kinds cannot wait for each other in a circle.
 """
 
+import contextlib
 import functools
 import inspect
 import urllib.parse
@@ -22,11 +23,16 @@ from cinder.volume.drivers import rbd
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from dcn_plugins.ceph import guarded_rbd
+from dcn_plugins.cinder import backend as backends
+from dcn_plugins.cinder import caretaker
+from dcn_plugins.cinder import lock_guard
+from dcn_plugins.cinder import lock_table
+from dcn_plugins.cinder import operation as operations
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
 from dcn_plugins.conf import volume_sites
 from dcn_plugins import exceptions
-from dcn_plugins.locking import guard
 from dcn_plugins.locking import names
 from dcn_plugins import version
 
@@ -56,174 +62,47 @@ class LockFailure(exception.MetadataUpdateFailure):
     message = _("Locking the volume or snapshot failed: %(reason)s")
 
 
-# What an operation touches. Each takes the driver and the arguments of the
-# call by name, and returns names of locks. An operation that calls another on
-# the same objects inside upstream's code (copy_image_to_volume and
-# migrate_volume delete the volume, retype removes QoS keys) names them at the
-# start; upstream has none that calls one on a further object.
-
-
-def _name(record):
-    return record.name
-
-
-def _volume(driver, call):
-    return [driver.lock_scope().image(_name(call['volume']))]
-
-
-def _source_volume(driver, call):
-    return [driver.lock_scope().image(_name(call['src_vref']))]
-
-
-def _snapshot(driver, call):
-    snapshot = call['snapshot']
-    return [driver.lock_scope().snapshot(snapshot.volume_name,
-                                         _name(snapshot))]
-
-
-def _snapshot_of_volume(driver, call):
-    # As _snapshot, without asking the database for the volume again.
-    return [driver.lock_scope().snapshot(_name(call['volume']),
-                                         _name(call['snapshot']))]
-
-
-def _volume_of_snapshot(driver, call):
-    return [driver.lock_scope().image(call['snapshot'].volume_name)]
-
-
-def _source_name(call):
-    # Upstream takes a bare name too and refuses the rest, after this.
-    reference = call['existing_ref']
-    if isinstance(reference, dict):
-        reference = reference.get('source-name')
-    return [str(reference)] if reference else []
-
-
-def _image_to_manage(driver, call):
-    return [driver.lock_scope().image(name) for name in _source_name(call)]
-
-
-def _snapshot_to_manage(driver, call):
-    image = call['snapshot'].volume_name
-    return [driver.lock_scope().snapshot(image, name)
-            for name in _source_name(call)]
-
-
-def _migrated_images(driver, call):
-    # By id and not by name, as upstream renames: the name of a migrated
-    # volume is made from its _name_id.
-    return [driver.lock_scope().image(CONF.volume_name_template % volume.id)
-            for volume in (call['volume'], call['new_volume'])]
-
-
-def _image_in_target_pool(driver, call):
-    capabilities = (call['host'] or {}).get('capabilities') or {}
-    parts = str(capabilities.get('location_info')).split(':')
-    if len(parts) != 5:
-        return []  # upstream refuses it too, and migrates in another way
-    _cluster, _conf, fsid, _user, pool = parts
-    return [names.Scope(fsid, pool).image(_name(call['volume']))]
-
-
-# An operation locks each image and snapshot that it makes, changes or removes
-# and each that it needs unchanged for it. A snapshot is apart from its image:
-# removing one does not hinder the others. What upstream finds out from Ceph
-# only on its way is not locked: children that a deletion flattens, and
-# ".deleted" parents that it removes.
-LOCKS = {
-    'create_volume': (_volume,),
-    'create_volume_from_snapshot': (_volume, _snapshot),
-    'create_cloned_volume': (_volume, _source_volume),
-    # The parent is Glance's: it is neither changed by it nor ours to lock.
-    'clone_image': (_volume,),
-    'copy_image_to_volume': (_volume,),
-    'copy_image_to_encrypted_volume': (_volume,),
-    'delete_volume': (_volume,),
-    'extend_volume': (_volume,),
-    'retype': (_volume,),
-    'update_rbd_image_qos': (_volume,),
-    'delete_rbd_image_qos_keys': (_volume,),
-    'migrate_volume': (_volume, _image_in_target_pool),
-    'update_migrated_volume': (_migrated_images,),
-    'manage_existing': (_volume, _image_to_manage),
-    'create_snapshot': (_snapshot, _volume_of_snapshot),
-    'delete_snapshot': (_snapshot,),
-    'revert_to_snapshot': (_volume, _snapshot_of_volume),
-    'manage_existing_snapshot': (_snapshot, _snapshot_to_manage),
-    'unmanage_snapshot': (_snapshot,),
-}
-
-_NOTHING_IN_CEPH = 'does nothing, or nothing in Ceph'
-_READS = 'reads only'
-_FAILOVER = (
-    'runs when the site is in ruins, so it must not need the DLM of the '
-    'site; Cinder admits one failover of a cluster at a time')
-
-# Why each other public method of upstream's class needs no lock. A method
-# that is in neither table fails a test, so that a new one is looked at.
-NO_LOCKS = {
-    'get_driver_options': _NOTHING_IN_CEPH,
-    'do_setup': _READS,
-    'check_for_setup_error': 'reads; starts the purge of the trash, which '
-                             'may run on all nodes: who comes second finds '
-                             'nothing',
-    'RBDProxy': _NOTHING_IN_CEPH,
-    'snapshot_revert_use_temp_snapshot': _NOTHING_IN_CEPH,
-    'failover': _FAILOVER,
-    'failover_completed': _FAILOVER,
-    'failover_host': _FAILOVER,
-    'ensure_export': _NOTHING_IN_CEPH,
-    'create_export': _NOTHING_IN_CEPH,
-    'remove_export': _NOTHING_IN_CEPH,
-    'initialize_connection': _READS,
-    'terminate_connection': _NOTHING_IN_CEPH,
-    'copy_volume_to_image': 'reads only, for hours perhaps, during which '
-                            'the volume must stay usable',
-    'manage_existing_get_size': _READS,
-    'manage_existing_snapshot_get_size': _READS,
-    'get_manageable_volumes': _READS,
-    'get_manageable_snapshots': _READS,
-    'unmanage': _NOTHING_IN_CEPH,
-    'get_backup_device': 'decides only; the clone or snapshot that it asks '
-                         'for is made by operations that lock',
-    'get_rbd_image_qos': _READS,
-}
-
-
 def _under_locks(cls):
-    """Override each operation of ``LOCKS`` by upstream's under its locks."""
-    for operation, touched in LOCKS.items():
-        setattr(cls, operation, _locked(cls, operation, touched))
+    """Override each operation of ``LOCKS`` by one under its locks."""
+    for operation in lock_table.LOCKS:
+        setattr(cls, operation, _locked(cls, operation))
     return cls
 
 
-def _locked(cls, operation, touched):
+def _locked(cls, operation):
     signature = inspect.signature(getattr(rbd.RBDDriver, operation))
+    # What this class adds to upstream's, if anything.
+    own = f'_{operation}_under_locks'
 
     @functools.wraps(getattr(rbd.RBDDriver, operation))
     def method(self, *args, **kwargs):
         call = signature.bind(self, *args, **kwargs).arguments
-        wanted = [name for names_of in touched
-                  for name in names_of(self, call)]
-        try:
-            with guard.hold(coordination.COORDINATOR.get_lock, wanted,
-                            CONF.dcn.lock_wait_seconds, operation):
-                return getattr(super(cls, self), operation)(*args, **kwargs)
-        except exceptions.LockError as exc:
-            LOG.error('%s: %s (%s)', operation, exc, exc.outcome.value)
-            raise LockFailure(reason=str(exc)) from exc
+        touch = functools.partial(self.touched, operation, call)
+        with _told_to_cinder(operation), self.lock_guard.hold(
+                operation, touch):
+            body = getattr(self, own, None) or getattr(super(cls, self),
+                                                       operation)
+            return body(*args, **kwargs)
 
     return method
 
 
+@contextlib.contextmanager
+def _told_to_cinder(operation):
+    try:
+        yield
+    except exceptions.DCNError as exc:
+        LOG.error('%s: %s (%s)', operation, exc, exc.outcome.value)
+        raise LockFailure(reason=str(exc)) from exc
+
+
 @interface.volumedriver
-@_under_locks
 class DCNRBDDriver(rbd.RBDDriver):
     """RBD driver whose changes of Ceph are under locks of the site's DLM.
 
     An operation that does not get its locks raises LockFailure and has
-    changed nothing. One that lost a lock on its way raises it too, at its
-    end: then look at the object before it is used.
+    changed nothing. One that lost a lock on its way raises it too, and what
+    it has left is ended by whoever takes the lock next.
     """
 
     def __init__(self, *args, **kwargs):
@@ -232,13 +111,18 @@ class DCNRBDDriver(rbd.RBDDriver):
         # cinder-scheduler may read the same file.
         volume_sites.register_opts(CONF)
         self.configuration.append_config_values(volume_sites.BACKEND_OPTS)
-        self._fsids = {}
+        if self.rbd is not None:
+            self.rbd = guarded_rbd.GuardedRBD(
+                self.rbd, operations.current, backends.off_hub)
+        self.backend = backends.Backend(self)
+        self.lock_guard = lock_guard.LockGuard(self.backend)
         # Read at use, as an operator may change it while we run; read here
         # too, so that a bad value keeps the backend from starting rather
         # than making every operation fail.
         LOG.info('DCNRBDDriver loaded (dcn_plugins %s) for backend %s, '
-                 'lock_wait_seconds=%s', version.version_string(),
-                 self._backend_name, CONF.dcn.lock_wait_seconds)
+                 'lock_wait_seconds=%s, fence=%s', version.version_string(),
+                 self._backend_name, CONF.dcn.lock_wait_seconds,
+                 CONF.dcn.fence)
         unknown_options.warn(CONF, locking.GROUP.name)
 
     def do_setup(self, context):
@@ -250,6 +134,171 @@ class DCNRBDDriver(rbd.RBDDriver):
         if self.cluster_name:
             _refuse_node_local(CONF.coordination.backend_url)
         super().do_setup(context)
+
+    def check_for_setup_error(self):
+        """Refuse a user of Ceph that may not cut off dead holders.
+
+        Raises ConfigError, or what upstream's raises.
+        """
+        super().check_for_setup_error()
+        if self.backend.locks() is None:
+            LOG.warning('Backend %s: [coordination] backend_url is not of '
+                        'our driver dcn-etcd3+http, so nobody is cut off who '
+                        'has lost a lock', self._backend_name)
+        elif CONF.dcn.fence == 'none':
+            LOG.warning('Backend %s: [dcn] fence = none, so nobody is cut '
+                        'off who has lost a lock', self._backend_name)
+        else:
+            self.backend.check_fence()
+
+    def _start_periodic_tasks(self):
+        # Upstream's purge of the trash runs on each node, ends for ever with
+        # the first error, and purges what belongs to others.
+        tasks = [caretaker.Task(
+            'To end what dead holders have left',
+            self.lock_guard.settlement.sweep, caretaker.TURN_SECONDS)]
+        if self.configuration.enable_deferred_deletion:
+            tasks.append(caretaker.Task(
+                'To purge the trash', self._trash_purge,
+                self.configuration.deferred_deletion_purge_interval))
+        name = f'dcn:caretaker:{self.cluster_name or self.host}'
+        self.caretaker = caretaker.Caretaker(
+            lambda: self.backend.get_lock(name), tasks)
+        self.caretaker.start()
+
+    def touched(self, operation, call, own):
+        """Return what a call of an operation touches."""
+        ancestors = ()
+        if operation == 'delete_volume':
+            ancestors = self.ancestors(own, call['volume'].name)
+        return lock_table.touched(operation, self.lock_scope(), call,
+                                  ancestors)
+
+    def lock_scope(self):
+        """Return the pool, of the cluster that is active now, to name locks.
+
+        Raises VolumeBackendAPIException when Ceph does not answer.
+        """
+        return self.backend.scope()
+
+    @contextlib.contextmanager
+    def guarded(self, operation, images):
+        """Hold the locks of some images exclusively while the block runs.
+
+        :param operation: for messages.
+        :param images: their names.
+        :raises LockError: with the outcome of what had happened.
+        """
+        touched = lock_table.of_images(operation, self.lock_scope(), images)
+        with self.lock_guard.hold(operation, lambda _own: touched) as held:
+            yield held
+
+    def upstream(self, operation, *args):
+        """Run upstream's operation, for a caller that has its locks."""
+        return getattr(rbd.RBDDriver, operation)(self, *args)
+
+    def ancestors(self, own, name):
+        """Return what goes with an image when it is removed.
+
+        Pairs of an image and the snapshot of it that was made for the clone:
+        first that of the parent, then those of deleted volumes behind it.
+        """
+        found = []
+        if self.rbd is None:
+            return found
+        ioctx = own.get().ioctx(self.configuration.rbd_pool)
+        snapshot = None
+        with contextlib.suppress(self.rbd.ImageNotFound):
+            while not found or lock_table.is_deleted(name):
+                with self.rbd.Image(ioctx, name, read_only=True) as image:
+                    if not found and self._find_clone_snap(image):
+                        # It is kept for its clones under another name.
+                        break
+                    _pool, name, snapshot = self._get_clone_info(
+                        image, name, snapshot)
+                if not name:
+                    break
+                found.append((name, snapshot))
+        return found
+
+    def drop_ancestors(self, operation):
+        """Remove what is not needed without an image that was removed.
+
+        Upstream does not always (its deletion ends early when it goes well),
+        and leaves the snapshot of each clone, and the images of deleted
+        volumes, for ever.
+        """
+        for image, snapshot in operation.touched.intents[0].get(
+                'ancestors', [])[:1]:
+            _cluster, ioctx = operation.connection(
+                self.configuration.rbd_pool)
+            client = _Connected(ioctx)
+            # Upstream has done it itself, or another clone needs it still.
+            with contextlib.suppress(self.rbd.ImageNotFound):
+                self._delete_clone_parent_refs(client, image, snapshot)
+
+    def _delete_volume_under_locks(self, volume):
+        operation = operations.current()
+        if operation.name == 'delete_volume':
+            operation.deferral_seconds = self._deferral_seconds()
+        try:
+            rbd.RBDDriver.delete_volume(self, volume)
+            self.drop_ancestors(operation)
+        except self.rbd.ImageBusy as exc:
+            # A child that somebody else works on.
+            raise exception.VolumeIsBusy(volume_name=volume.name) from exc
+
+    def _deferral_seconds(self):
+        if self.configuration.enable_deferred_deletion:
+            return self.configuration.deferred_deletion_delay
+        return None
+
+    def _create_cloned_volume_under_locks(self, volume, src_vref):
+        try:
+            return rbd.RBDDriver.create_cloned_volume(self, volume, src_vref)
+        except self.rbd.ImageNotFound as exc:
+            # An entry of the image cache that was evicted meanwhile: with
+            # this error, Cinder takes the image from Glance.
+            raise exception.VolumeBackendAPIException(
+                data=f'{src_vref.name} is gone') from exc
+
+    def _get_clone_depth(self, client, volume_name, *depth):
+        # A volume that is deleted meanwhile has another name from then on.
+        try:
+            return super()._get_clone_depth(client, volume_name, *depth)
+        except self.rbd.ImageNotFound:
+            if lock_table.is_deleted(volume_name):
+                return sum(depth)
+        return self._get_clone_depth(client, f'{volume_name}.deleted', *depth)
+
+    def _flatten(self, pool, volume_name):
+        # A child of what is deleted is another volume: somebody may work on
+        # it. Upstream tries again when an image is busy.
+        if operations.current() is None:
+            return super()._flatten(pool, volume_name)
+        scope = names.Scope(self.lock_scope().cluster, pool)
+        touched = lock_table.of_image('flatten', scope, volume_name)
+        try:
+            with self.lock_guard.hold('flatten', lambda _own: touched):
+                return super()._flatten(pool, volume_name)
+        except exceptions.LockTimeout as exc:
+            raise self.rbd.ImageBusy(str(exc)) from exc
+
+    def _connect_to_rados(self, pool=None, remote=None, timeout=None):
+        # All of an operation goes through one client, which can be fenced
+        # and needs no new connection each time.
+        operation = operations.current()
+        if operation is None or remote is not None:
+            return super()._connect_to_rados(pool, remote, timeout)
+        return operation.connection(pool or self.configuration.rbd_pool)
+
+    def _disconnect_from_rados(self, client, ioctx):
+        operation = operations.current()
+        if operation is None or not operation.is_connected(client):
+            rbd.RBDDriver._disconnect_from_rados(client, ioctx)
+
+    def _get_fsid(self):
+        return self.backend.fsid(super()._get_fsid)
 
     def _update_volume_stats(self):
         super()._update_volume_stats()
@@ -269,19 +318,6 @@ class DCNRBDDriver(rbd.RBDDriver):
         return {name: value for name, value in
                 (('dcn_site', site), ('dcn_fsid', fsid)) if value}
 
-    def lock_scope(self):
-        """Return the pool, of the cluster that is active now, to name locks.
-
-        Raises VolumeBackendAPIException when Ceph does not answer.
-        """
-        # The FSID and not the configured name of the cluster: two nodes may
-        # know one cluster by two names, and would not exclude each other.
-        # After a failover another cluster is active, hence the dictionary.
-        cluster = self._get_config_tuple()[:2]
-        if cluster not in self._fsids:
-            self._fsids[cluster] = self._get_fsid()
-        return names.Scope(self._fsids[cluster], self.configuration.rbd_pool)
-
     def clean_volume_file_locks(self, volume_id):
         """Remove the lock files of a volume that is gone.
 
@@ -297,6 +333,16 @@ class DCNRBDDriver(rbd.RBDDriver):
         """
         snapshot = CONF.snapshot_name_template % snapshot_id
         coordination.synchronized_remove(names.snapshot_glob(snapshot))
+
+
+_under_locks(DCNRBDDriver)
+
+
+class _Connected:
+    """What upstream's walk up the parents needs of a client."""
+
+    def __init__(self, ioctx):
+        self.ioctx = ioctx
 
 
 def _refuse_node_local(backend_url):

@@ -15,6 +15,20 @@ OPTS = [
              '([coordination] backend_url). When the time is over the '
              'operation fails before it has changed anything. Set it above '
              'the longest operation of the backend.'),
+    cfg.StrOpt(
+        'fence', default='blocklist', choices=[
+            ('blocklist', 'Whoever takes over the lock of a holder that has '
+                          'died, or was not heard of for as long as a lease '
+                          'lasts, first cuts the client of that one '
+                          'operation off from Ceph. The Ceph user needs the '
+                          'capability "mon \'profile rbd\'"; without it the '
+                          'backend does not start.'),
+            ('none', 'Nobody is cut off: a holder that only stood still may '
+                     'go on writing beside the next one. For tests.')],
+        help='What keeps a holder that has lost its lock from changing '
+             'anything. Of use with the driver dcn-etcd3+http of '
+             '[coordination] backend_url only; with any other nobody is cut '
+             'off.'),
 ]
 
 

@@ -291,6 +291,15 @@ class DCNEtcd3Driver(tooz_groups.Groups,
         self._client.close()
         super()._stop()
 
+    @property
+    def locks(self):
+        """All of :class:`~dcn_plugins.locking.locks.Locks`, once started.
+
+        For users that need more than tooz has: several names at once, and
+        fence records.
+        """
+        return self._locks
+
     def get_lock(self, name):
         """Return a :class:`DCNLock`."""
         return DCNLock(name, self._locks)

@@ -5,6 +5,7 @@ They mock rados and rbd themselves, so it makes no difference whether the real
 libraries are installed.
 """
 
+import contextlib
 import types
 from unittest import mock
 
@@ -13,11 +14,14 @@ from cinder.tests.unit.volume.drivers import test_rbd
 from cinder.volume.drivers import rbd
 import fixtures
 
+from dcn_plugins.ceph import guarded_rbd
+from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import rbd_driver
 from dcn_plugins.locking import names
 from tests.fakes import lock
 
 
+@contextlib.contextmanager
 def ours():
     """Let upstream's tests construct our class while the context lasts.
 
@@ -25,10 +29,14 @@ def ours():
     In rbd.py itself it must stay (its ``super(RBDDriver, self)`` would find
     our class and never end), and so it must while a test runs: the tests
     patch ``_get_usage_info`` by two paths that must mean one class.
+
+    librbd is a mock of theirs, which they look into: nothing stands before it.
     """
     stand_in = types.SimpleNamespace(
         **{**vars(rbd), 'RBDDriver': rbd_driver.DCNRBDDriver})
-    return mock.patch.object(test_rbd, 'driver', stand_in)
+    with mock.patch.object(test_rbd, 'driver', stand_in), mock.patch.object(
+            guarded_rbd, 'GuardedRBD', lambda module, *_args: module):
+        yield
 
 
 class UnderLocks(fixtures.Fixture):
@@ -42,19 +50,25 @@ class UnderLocks(fixtures.Fixture):
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, 'lock_scope',
             lambda _driver: names.Scope('fsid', 'rbd')))
+        # So does looking for the ancestors of a volume.
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, 'ancestors', lambda *_args: ()))
         # They compare all statistics with what upstream alone reports.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, '_capabilities', lambda _driver: {}))
         # Some pass a dictionary, a mock or a bare object for a volume or a
         # snapshot, which upstream hands on unread.
         self.useFixture(fixtures.MockPatchObject(
-            rbd_driver, '_name',
+            lock_table, '_name',
             lambda record: str(getattr(record, 'name', record))))
         self.addCleanup(self.check)
 
     def check(self):
-        if self.service.owners:
-            raise AssertionError(f'still locked: {self.service.owners}')
+        # A caretaker keeps its own for as long as its process lives.
+        left = [name for name in self.service.owners
+                if not name.startswith('dcn:caretaker:')]
+        if left:
+            raise AssertionError(f'still locked: {left}')
 
 
 class DCNRBDTestCase(test_rbd.RBDTestCase):

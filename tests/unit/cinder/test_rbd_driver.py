@@ -17,6 +17,7 @@ import fixtures
 from oslo_config import fixture as config_fixture
 import testtools
 
+from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import rbd_driver
 from dcn_plugins import exceptions
 from tests.fakes import lock
@@ -54,13 +55,28 @@ CALLS = {
     'manage_existing': ((VOLUME, REFERENCE),
                         {ONE, 'dcn:image:0c7f:gold:old%2F%C3%A9'}),
     'create_snapshot': ((SNAPSHOT,), {SNAP, ONE}),
-    'delete_snapshot': ((SNAPSHOT,), {SNAP}),
+    'delete_snapshot': ((SNAPSHOT,), {SNAP, ONE}),
     'revert_to_snapshot': (('context', VOLUME, SNAPSHOT), {SNAP, ONE}),
     'manage_existing_snapshot': (
         (SNAPSHOT, REFERENCE),
-        {SNAP, 'dcn:snapshot:0c7f:gold:volume-1:old%2F%C3%A9'}),
-    'unmanage_snapshot': ((SNAPSHOT,), {SNAP}),
+        {SNAP, ONE, 'dcn:snapshot:0c7f:gold:volume-1:old%2F%C3%A9'}),
+    'unmanage_snapshot': ((SNAPSHOT,), {SNAP, ONE}),
 }
+
+
+class ImageBusy(Exception):
+    """librbd's, where there is no librbd."""
+
+
+class ImageNotFound(Exception):
+    """librbd's, too."""
+
+
+LIBRBD = types.SimpleNamespace(**{name: 0 for name in (
+    'RBD_FEATURE_LAYERING', 'RBD_FEATURE_EXCLUSIVE_LOCK',
+    'RBD_FEATURE_OBJECT_MAP', 'RBD_FEATURE_FAST_DIFF',
+    'RBD_FEATURE_JOURNALING')}, ImageBusy=ImageBusy,
+    ImageNotFound=ImageNotFound)
 
 
 class DriverTestCase(testtools.TestCase):
@@ -74,6 +90,9 @@ class DriverTestCase(testtools.TestCase):
         self.dlm = lock.LockService()
         self.replace(coordination.COORDINATOR, 'get_lock', self.dlm.get_lock)
         self.replace(rbd.RBDDriver, '_get_fsid', lambda _driver: FSID)
+        # Looking into Ceph is for the tests that have one.
+        self.replace(rbd_driver.DCNRBDDriver, 'ancestors',
+                     lambda *_args: ())
         self.driver = self.make_driver()
 
     def make_driver(self, **kwargs):
@@ -81,7 +100,7 @@ class DriverTestCase(testtools.TestCase):
                                               config_group='dcn1')
         backend.append_config_values(rbd.RBD_OPTS)
         self.conf.set_override('rbd_pool', 'gold', 'dcn1')
-        return rbd_driver.DCNRBDDriver(configuration=backend, rbd=None,
+        return rbd_driver.DCNRBDDriver(configuration=backend, rbd=LIBRBD,
                                        rados=None, **kwargs)
 
     def replace(self, owner, name, value):
@@ -97,23 +116,24 @@ class TablesTest(unittest.TestCase):
                         or isinstance(value, (classmethod, staticmethod,
                                               property)))}
         self.assertEqual(
-            methods, set(rbd_driver.LOCKS) | set(rbd_driver.NO_LOCKS))
+            methods, set(lock_table.LOCKS) | set(lock_table.NO_LOCKS))
 
     def test_no_method_is_in_both_tables(self):
         self.assertEqual(
-            set(), set(rbd_driver.LOCKS) & set(rbd_driver.NO_LOCKS))
+            set(), set(lock_table.LOCKS) & set(lock_table.NO_LOCKS))
 
     def test_each_method_without_locks_has_a_reason(self):
-        self.assertTrue(all(rbd_driver.NO_LOCKS.values()))
+        self.assertTrue(all(lock_table.NO_LOCKS.values()))
 
     def test_only_the_operations_of_the_table_are_overridden(self):
         overridden = {name for name in vars(rbd_driver.DCNRBDDriver)
                       if name in vars(rbd.RBDDriver)
                       and not name.startswith('_')}
-        self.assertEqual(set(rbd_driver.LOCKS) | {'do_setup'}, overridden)
+        self.assertEqual(set(lock_table.LOCKS) | {
+            'do_setup', 'check_for_setup_error'}, overridden)
 
     def test_signatures_are_those_of_upstream(self):
-        for operation in rbd_driver.LOCKS:
+        for operation in lock_table.LOCKS:
             self.assertEqual(
                 inspect.signature(getattr(rbd.RBDDriver, operation)),
                 inspect.signature(getattr(rbd_driver.DCNRBDDriver,
@@ -129,7 +149,7 @@ class TablesTest(unittest.TestCase):
 class LocksTest(DriverTestCase):
 
     def test_each_operation_runs_under_its_locks(self):
-        self.assertEqual(set(rbd_driver.LOCKS), set(CALLS))
+        self.assertEqual(set(lock_table.LOCKS), set(CALLS))
         for operation, (arguments, expected) in CALLS.items():
             self.check(operation, arguments, {}, expected)
 
@@ -144,7 +164,7 @@ class LocksTest(DriverTestCase):
         for reference in ({}, {'source-id': 'x'}, None):
             self.check('manage_existing', (VOLUME, reference), {}, {ONE})
         self.check('manage_existing_snapshot', (SNAPSHOT, 'old'), {},
-                   {SNAP, 'dcn:snapshot:0c7f:gold:volume-1:old'})
+                   {SNAP, ONE, 'dcn:snapshot:0c7f:gold:volume-1:old'})
 
     def test_a_migration_that_upstream_refuses_does_not_stop_us(self):
         for host in (None, {'host': 'x'}, {'capabilities': {}},
@@ -153,15 +173,22 @@ class LocksTest(DriverTestCase):
                        {ONE})
 
     def check(self, operation, arguments, by_name, expected):
+        signature = inspect.signature(getattr(rbd.RBDDriver, operation))
+
+        def call(args, kwargs):
+            return signature.bind(self.driver, *args, **kwargs).arguments
+
         def upstream(driver, *args, **kwargs):
             self.assertIs(self.driver, driver)
-            self.assertEqual((arguments, by_name), (args, kwargs))
+            self.assertEqual(
+                call(arguments, by_name), call(args, kwargs))
             self.assertEqual(expected, set(self.dlm.owners))
             return 'result of upstream'
 
         self.replace(rbd.RBDDriver, operation, upstream)
         self.assertEqual(
-            'result of upstream',
+            # Of a deletion there is none.
+            None if operation == 'delete_volume' else 'result of upstream',
             getattr(self.driver, operation)(*arguments, **by_name))
         self.assertEqual({}, self.dlm.owners)
 

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""librbd as a driver sees it, with each change asked for first.
+
+A stand-in for the module ``rbd``. What belongs to an operation asks it before
+every call that may change something, remembers its images until they are
+closed, and tells it what it has made. Everything else is librbd's.
+
+A call that is not known to read only is taken for one that changes something:
+a new one of a later librbd is asked for rather than missed.
+"""
+
+import contextlib
+import functools
+
+#: Calls of an image that change nothing in Ceph.
+IMAGE_READS = frozenset([
+    'access_timestamp', 'aio_read', 'block_name_prefix', 'config_get',
+    'config_list', 'create_timestamp', 'data_pool_id', 'diff_iterate',
+    'features', 'flags', 'get_name', 'get_parent_image_spec',
+    'get_snap_limit', 'get_snap_timestamp', 'group', 'id',
+    'invalidate_cache', 'is_exclusive_lock_owner', 'is_protected_snap',
+    'list_children', 'list_children2', 'list_descendants', 'list_lockers',
+    'list_snaps', 'lock_get_owners', 'metadata_get', 'metadata_list',
+    'migration_source_spec', 'mirror_image_get_info',
+    'mirror_image_get_instance_id', 'mirror_image_get_mode',
+    'mirror_image_get_status', 'modify_timestamp', 'old_format',
+    'op_features', 'overlap', 'parent_id', 'parent_info', 'read',
+    'require_not_closed', 'set_snap', 'set_snap_by_id', 'size',
+    'snap_exists', 'snap_get_group_namespace', 'snap_get_id',
+    'snap_get_mirror_namespace', 'snap_get_name',
+    'snap_get_namespace_type', 'snap_get_trash_namespace', 'stat',
+    'stripe_count', 'stripe_unit', 'watchers_list',
+])
+
+#: Calls of librbd itself that change nothing in Ceph.
+RBD_READS = frozenset([
+    'aio_open_image', 'config_get', 'config_list', 'features_from_string',
+    'features_to_string', 'group_list', 'list', 'list2', 'migration_status',
+    'mirror_image_info_list', 'mirror_image_instance_id_list',
+    'mirror_image_status_list', 'mirror_image_status_summary',
+    'mirror_mode_get', 'mirror_peer_get_attributes', 'mirror_peer_list',
+    'mirror_site_name_get', 'mirror_uuid_get', 'namespace_exists',
+    'namespace_list', 'pool_metadata_get', 'pool_metadata_list',
+    'pool_stats_get', 'trash_get', 'trash_list', 'version',
+])
+
+# They take the image away from a guest that has it.
+_FORBIDDEN = frozenset(['break_lock', 'lock_acquire', 'lock_break'])
+
+
+class GuardedRBD:
+    """The module ``rbd`` for one driver.
+
+    :param rbd: the real one.
+    :param current: returns the operation that runs here, or ``None``. It has
+        ``check(call)``, which raises if nothing may be changed any more;
+        ``images``, a list; ``made``, a set of ``(kind, pool, name...)``; and
+        ``deferral_seconds``, for which a removed image stays in the trash.
+    :param run: calls a function so that nothing but its caller waits.
+    """
+
+    def __init__(self, rbd, current, run):
+        self._rbd = rbd
+        self._current = current
+        self._run = run
+
+    def __getattr__(self, name):
+        return getattr(self._rbd, name)
+
+    # The names are librbd's.
+    def Image(self, ioctx, name=None, *args, **kwargs):
+        """Open an image; raises as librbd does."""
+        operation = self._current()
+        image = GuardedImage(
+            self._run(self._rbd.Image, ioctx, name, *args, **kwargs),
+            self._rbd, operation, self._run, _pool(ioctx), name)
+        if operation is not None:
+            operation.images.append(image)
+        return image
+
+    def RBD(self):
+        """Return the calls that need no image."""
+        return GuardedCalls(self._rbd.RBD(), self._rbd, self._current(),
+                            self._run)
+
+
+class _Guarded:
+    """What asks its operation before it calls a thing of librbd."""
+
+    reads = frozenset()
+
+    def __init__(self, thing, rbd, operation, run):
+        self._thing = thing
+        self._rbd = rbd
+        self._operation = operation
+        self._run = run
+
+    def __getattr__(self, name):
+        found = getattr(self._thing, name)
+        if not callable(found):
+            return found
+        return functools.partial(self._call, name)
+
+    def _call(self, name, *args, **kwargs):
+        if name in _FORBIDDEN:
+            raise AssertionError(f'{name} would cut off a guest')
+        if name not in self.reads and self._operation is not None:
+            self._operation.check(name)
+        return self._run(getattr(self._thing, name), *args, **kwargs)
+
+    @contextlib.contextmanager
+    def _making(self, *made):
+        """Note what the block makes, also if nobody knows whether it has."""
+        if self._operation is None or made in self._operation.made:
+            yield
+            return
+        self._operation.made.add(made)
+        try:
+            yield
+        except self._rbd.ImageExists:
+            # It was there before, and so is somebody else's.
+            self._operation.made.discard(made)
+            raise
+
+
+class GuardedCalls(_Guarded):
+    """The calls of ``rbd.RBD`` that the driver uses."""
+
+    reads = RBD_READS
+
+    def create(self, ioctx, name, *args, **kwargs):
+        """Create an image; raises as librbd does."""
+        with self._making('image', _pool(ioctx), name):
+            return self._call('create', ioctx, name, *args, **kwargs)
+
+    def clone(self, p_ioctx, p_name, p_snapname, c_ioctx, c_name, *args,
+              **kwargs):
+        """Clone a snapshot; raises as librbd does."""
+        with self._making('image', _pool(c_ioctx), c_name):
+            return self._call('clone', p_ioctx, p_name, p_snapname, c_ioctx,
+                              c_name, *args, **kwargs)
+
+    def remove(self, ioctx, name, *args, **kwargs):
+        """Remove an image, or move it to the trash if that is asked for."""
+        seconds = getattr(self._operation, 'deferral_seconds', None)
+        if seconds:
+            return self._call('trash_move', ioctx, name, seconds)
+        return self._call('remove', ioctx, name, *args, **kwargs)
+
+
+class GuardedImage(_Guarded):
+    """An open image; closing it twice does no harm.
+
+    :param pool: where it is.
+    :param name: under which it was opened.
+    """
+
+    reads = IMAGE_READS
+
+    def __init__(self, image, rbd, operation, run, pool, name):
+        super().__init__(image, rbd, operation, run)
+        self._pool = pool
+        self._name = name
+        self._is_open = True
+
+    def create_snap(self, name, *args, **kwargs):
+        """Make a snapshot; raises as librbd does."""
+        with self._making('snapshot', self._pool, self._name, name):
+            return self._call('create_snap', name, *args, **kwargs)
+
+    def copy(self, dest_ioctx, dest_name, *args, **kwargs):
+        """Copy to a new image; raises as librbd does."""
+        with self._making('image', _pool(dest_ioctx), dest_name):
+            return self._call('copy', dest_ioctx, dest_name, *args, **kwargs)
+
+    def close(self):
+        """Close it, once; its client may be closed after that only."""
+        if self._is_open:
+            self._is_open = False
+            self._run(self._thing.close)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        self.close()
+
+
+def _pool(ioctx):
+    return getattr(ioctx, 'name', None)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the locks of a driver need of its backend: Ceph, etcd, the options."""
+
+from cinder import coordination
+from cinder import utils
+from cinder.volume.drivers import rbd
+from oslo_config import cfg
+
+from dcn_plugins.ceph import client_pool
+from dcn_plugins.ceph import fence
+from dcn_plugins.ceph import markers
+from dcn_plugins import exceptions
+from dcn_plugins.locking import names
+from dcn_plugins.locking import native
+
+CONF = cfg.CONF
+
+
+def off_hub(function, *args, **kwargs):
+    """Call a function so that under eventlet no other greenlet waits for it.
+
+    A call of librbd may take as long as Ceph does not answer. This is
+    upstream's own way, of which each release has one.
+    """
+    wrap = getattr(utils, 'tpool_wrap', None) or rbd.tpool.Proxy
+    return wrap(function)(*args, **kwargs)
+
+
+class Backend:
+    """One backend of cinder-volume.
+
+    :param driver: the :class:`~dcn_plugins.cinder.rbd_driver.DCNRBDDriver`.
+    """
+
+    def __init__(self, driver):
+        self.driver = driver
+        self._clients = {}
+        self._fsids = {}
+
+    @property
+    def host(self):
+        """Who we are, for people."""
+        return self.driver.host or CONF.host
+
+    @property
+    def pool(self):
+        return self.driver.configuration.rbd_pool
+
+    @property
+    def rbd(self):
+        """librbd, guarded."""
+        return self.driver.rbd
+
+    def locks(self):
+        """Return the locks of our driver of tooz; ``None`` with any other."""
+        return getattr(coordination.COORDINATOR.coordinator, 'locks', None)
+
+    def get_lock(self, name):
+        """Return a lock as tooz defines it."""
+        return coordination.COORDINATOR.get_lock(name)
+
+    def wait_seconds(self):
+        """Return how long an operation queues for its locks."""
+        return CONF.dcn.lock_wait_seconds
+
+    def scope(self):
+        """Return the pool, of the cluster that is active now, to name locks.
+
+        Raises VolumeBackendAPIException when Ceph does not answer.
+        """
+        # The FSID and not the configured name of the cluster: two nodes may
+        # know one cluster by two names, and would not exclude each other.
+        return names.Scope(self.driver._get_fsid(), self.pool)
+
+    def fsid(self, ask):
+        """Return the identity of the active cluster; it is asked for once.
+
+        :param ask: returns it.
+        """
+        # After a failover another cluster is active, hence the dictionary.
+        if self._cluster not in self._fsids:
+            self._fsids[self._cluster] = ask()
+        return self._fsids[self._cluster]
+
+    def clients(self):
+        """Return the pool of clients of the cluster that is active now."""
+        if self._cluster not in self._clients:
+            self._clients[self._cluster] = client_pool.ClientPool(
+                self._connected)
+        return self._clients[self._cluster]
+
+    def markers(self, client):
+        """Return the markers of the pool, as a client sees them."""
+        return markers.Markers(client.ioctx(self.pool), off_hub)
+
+    def fence(self, client, addresses):
+        """Cut clients off from Ceph.
+
+        :param client: the one that does it.
+        :raises CephError: if it could not be done.
+        """
+        if CONF.dcn.fence == 'blocklist':
+            self._fence(client).blocklist(addresses)
+
+    def _fence(self, client):
+        return fence.Fence(client.cluster, off_hub,
+                           native.module('threading'))
+
+    def check_fence(self):
+        """Raise ConfigError unless our user may cut clients off from Ceph."""
+        own = self.clients().take()
+        try:
+            is_allowed = self._fence(own).may_blocklist()
+        except BaseException:
+            self.clients().discard(own)
+            raise
+        self.clients().give_back(own)
+        if not is_allowed:
+            raise exceptions.ConfigError(
+                'cinder.conf',
+                'the Ceph user of rbd_user may not add entries to the '
+                'blocklist of the cluster, and so cannot cut off a '
+                'cinder-volume that has lost its locks',
+                'Give it the capability mon "profile rbd", or set [dcn] '
+                'fence = none and take the risk')
+
+    def _connected(self):
+        # Upstream's, with its timeouts and its retries.
+        cluster, ioctx = rbd.RBDDriver._connect_to_rados(self.driver)
+        return client_pool.Client(cluster, self.pool, ioctx)
+
+    @property
+    def _cluster(self):
+        return self.driver._get_config_tuple()[:2]

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One operation of the driver, from its locks to their end.
+
+With our driver of tooz an operation has a RADOS client of its own, its locks
+come with a fence record that names it, and a marker in RADOS says that it has
+begun and not ended. If its process dies, or is not heard of for as long as a
+lease lasts, the next holder of any of its locks cuts that client off, ends
+what was half done, and goes on: see :mod:`dcn_plugins.cinder.settlement`.
+
+With any other driver of tooz the locks are what that driver makes of them.
+"""
+
+import contextlib
+
+from oslo_log import log as logging
+
+from dcn_plugins.cinder import fence_record
+from dcn_plugins.cinder import operation as operations
+from dcn_plugins.cinder import repair
+from dcn_plugins.cinder import settlement
+from dcn_plugins import exceptions
+from dcn_plugins.locking import guard
+from dcn_plugins.locking import session
+
+LOG = logging.getLogger(__name__)
+
+# A lock that is taken while others are held is waited for no longer: two
+# operations that wait for each other would do so to the end of their time.
+NESTED_WAIT_SECONDS = 10.0
+
+# How often an operation may find something in its way that it has to settle,
+# or that what it touches has changed while it waited.
+MOST_ROUNDS = 20
+
+
+class LockGuard:
+    """Run operations under their locks.
+
+    :param backend: :class:`~dcn_plugins.cinder.backend.Backend`.
+    """
+
+    def __init__(self, backend):
+        self._backend = backend
+        self.settlement = settlement.Settlement(backend, self)
+
+    @contextlib.contextmanager
+    def hold(self, name, touch):
+        """Hold the locks of an operation while the block runs; yield it.
+
+        :param touch: returns the Touched, given an OwnClient to look into
+            Ceph with; it is asked again under the locks.
+        :raises LockError: with the outcome of what had happened.
+        """
+        outer = operations.current()
+        own = outer.own if outer else operations.OwnClient(
+            self._backend.clients())
+        is_well = False
+        try:
+            touched = touch(own)
+            if outer is not None and outer.covers(touched.wishes):
+                yield outer
+            else:
+                with contextlib.ExitStack() as held:
+                    yield self._entered(held, name, touch, touched, own)
+            is_well = True
+        finally:
+            if outer is None:
+                own.end(is_well)
+
+    def _entered(self, held, name, touch, touched, own):
+        """Return the operation when its locks are held."""
+        outer = operations.current()
+        wait_seconds = (NESTED_WAIT_SECONDS if outer
+                        else self._backend.wait_seconds())
+        deadline = session.clock() + wait_seconds
+        for number in range(MOST_ROUNDS):
+            operation = operations.Operation(name, touched, own, outer)
+            # The first wait has its full time.
+            left = wait_seconds if not number else max(
+                0.0, deadline - session.clock())
+            with contextlib.ExitStack() as attempt:
+                try:
+                    attempt.enter_context(self.locked(operation, left))
+                except settlement.LeftBehind as exc:
+                    self.settlement.settle(exc.records, deadline)
+                    continue
+                # Only what was looked up in Ceph can have changed.
+                now = touch(own) if touched.is_found else touched
+                if now.wishes == touched.wishes:
+                    held.push(attempt.pop_all())
+                    return operation
+                touched = now
+        raise exceptions.LockTimeout(min(touched.wishes), wait_seconds)
+
+    @contextlib.contextmanager
+    def locked(self, operation, wait_seconds, fence=settlement.refuse,
+               markers=dict):
+        """Hold the locks of an operation while the block runs.
+
+        Yields the markers of others that were in the way and are replaced.
+
+        :param fence: see ``Locks.acquire``.
+        :param markers: returns which of others may be replaced, by key.
+        :raises LeftBehind: before anything is begun, if others have died with
+            the locks.
+        """
+        locks = self._backend.locks()
+        if locks is None:
+            with guard.hold(self._backend.get_lock, operation.touched.wishes,
+                            wait_seconds, operation.name):
+                try:
+                    with operation.running():
+                        yield {}
+                finally:
+                    operation.close_images()
+            return
+        self._acquire(locks, operation, wait_seconds, fence)
+        try:
+            replaced = markers()
+            self._begin(operation, replaced)
+            with operation.running():
+                yield replaced
+            operation.close_images()
+        except BaseException as exc:
+            self._end_badly(locks, operation, exc)
+            if operation.is_lost and not isinstance(
+                    exc, exceptions.LockError):
+                # Whatever it looks like: that is why.
+                raise exceptions.LockLost(
+                    operation.hold.claim.names[0], operation.name) from exc
+            raise
+        self._end_well(locks, operation)
+
+    def _acquire(self, locks, operation, wait_seconds, fence):
+        wishes = operation.missing_wishes
+        name = min(wishes)
+        try:
+            hold = locks.acquire(
+                wishes.items(), wait_seconds, self._record(operation), fence)
+        except exceptions.EtcdError as exc:
+            error = exceptions.LockServiceError(name, str(exc))
+            # Nobody knows about the locks, but the work has not begun.
+            error.outcome = exceptions.Outcome.NOTHING_DONE
+            raise error from exc
+        if hold is None:
+            raise exceptions.LockTimeout(name, wait_seconds)
+        operation.granted(locks, hold)
+
+    def _record(self, operation):
+        """Return a function that makes the record for the id of a claim."""
+        addresses = operation.own.get().addresses
+        scope = self._backend.scope()
+
+        def record(claim):
+            return fence_record.Record(
+                claim, operation.missing_wishes, scope.cluster, scope.pool,
+                addresses, self._backend.host,
+                operation.touched.intents).to_text()
+
+        return record
+
+    def _begin(self, operation, replaced):
+        claim = operation.hold.claim
+        # From here on it may be there, whatever answer is lost.
+        operation.is_begun = True
+        in_the_way = self._backend.markers(operation.own.get()).begin(
+            claim.id, dict(claim.wishes), claim.record, replaced)
+        if in_the_way:
+            operation.is_begun = False
+            # It was restored from a backup, or lost its data.
+            LOG.warning('%s: Ceph knows of work that etcd has forgotten',
+                        operation.name)
+            raise settlement.LeftBehind.of_texts(in_the_way.values())
+
+    def _end_marker(self, operation):
+        claim = operation.hold.claim
+        self._backend.markers(operation.own.get()).end(
+            claim.id, dict(claim.wishes), claim.record)
+
+    def _end_well(self, locks, operation):
+        try:
+            self._end_marker(operation)
+        except BaseException:
+            # To Cinder it has failed, so whoever is next has to undo it.
+            locks.abandon(operation.hold)
+            raise
+        locks.release(operation.hold)
+
+    def _end_badly(self, locks, operation, error):
+        """End an operation that has failed; never raises an Exception.
+
+        What it has made and nobody will ask for is removed. If that cannot
+        be done, it is left to whoever is next, with its record.
+        """
+        try:
+            if operation.is_begun:
+                if operation.is_lost or isinstance(error, (
+                        exceptions.LockLost, exceptions.Fenced)):
+                    raise error
+                with operation.running():
+                    repair.undo(self._backend, operation)
+                operation.close_images()
+                self._end_marker(operation)
+        # Whatever it is, the record says what is to be done.
+        except Exception as exc:
+            LOG.warning('%s has failed, and is left to be ended by whoever '
+                        'comes next: %s', operation.name, exc)
+            operation.close_images()
+            locks.abandon(operation.hold)
+            return
+        operation.close_images()
+        try:
+            locks.release(operation.hold)
+        except exceptions.LockError as exc:
+            LOG.error('While %s failed for another reason: %s',
+                      operation.name, exc)

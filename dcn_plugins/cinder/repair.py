@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Undo or finish what an operation has left half done in Ceph.
+
+What nobody was told of is undone: an image, a clone, a snapshot that was
+being made. What was promised is finished: a deletion, a revert. All of it can
+be repeated, and starts from what is there.
+"""
+
+import time
+import types
+
+from cinder import exception
+from oslo_log import log as logging
+
+from dcn_plugins.cinder import lock_table
+
+LOG = logging.getLogger(__name__)
+
+# An image that is in use is tried so often: a client that was cut off is not
+# forgotten at once.
+TRIES = 5
+PAUSE_SECONDS = 0.5
+
+
+def undo(backend, operation):
+    """Remove what an operation of ours has made before it failed.
+
+    :raises Exception: of librbd, if something could not be removed.
+    """
+    intent = operation.touched.intents[0]
+    if operation.name == 'migrate_volume':
+        # If its source is gone, what it has made is all that there is.
+        end(backend, operation, intent)
+        return
+    if intent.get('is_overwritten'):
+        return
+    site = _Site(backend, operation)
+    # An image before the snapshot that it is a clone of.
+    for kind, pool, *name in sorted(operation.made, key=str):
+        if kind == 'image':
+            site.remove_image(pool, *name)
+        else:
+            site.remove_snapshot(*name)
+
+
+def end(backend, operation, intent):
+    """End an operation of somebody else who had begun it.
+
+    :param operation: ours, which has its locks.
+    :returns: images of deleted volumes that have lost a clone.
+    :raises Exception: of librbd, if it could not be done.
+    """
+    function = _ENDS.get(intent['operation'])
+    if function is None:
+        return []
+    return function(_Site(backend, operation), intent) or []
+
+
+def collect(backend, lock_guard, image):
+    """Remove the image of a deleted volume if it has no clone any more.
+
+    Never raises: what is left is found by the audit.
+    """
+    driver = backend.driver
+
+    def touch(own):
+        return lock_table.of_image(
+            'collect', backend.scope(), image,
+            driver.ancestors(own.get(), image))
+
+    try:
+        with lock_guard.hold('collect', touch) as operation:
+            site = _Site(backend, operation)
+            if not site.snapshots(image):
+                site.remove_image(backend.pool, image)
+                driver.drop_ancestors(operation)
+    # Nobody waits for it.
+    except Exception as exc:
+        LOG.warning('%s is not removed yet: %s', image, exc)
+
+
+class _Site:
+    """What a repair does to Ceph."""
+
+    def __init__(self, backend, operation):
+        self.backend = backend
+        self.operation = operation
+        self.driver = backend.driver
+        self.rbd = backend.rbd
+
+    def ioctx(self, pool=None):
+        return self.operation.connection(pool or self.backend.pool)[1]
+
+    def image(self, name, pool=None, **options):
+        return self.rbd.Image(self.ioctx(pool), name, **options)
+
+    def has_image(self, name, pool=None):
+        try:
+            self.image(name, pool, read_only=True).close()
+            return True
+        except self.rbd.ImageNotFound:
+            return False
+
+    def snapshots(self, image):
+        """Return the names of an image's snapshots, none if it is gone."""
+        try:
+            with self.image(image, read_only=True) as opened:
+                return [snap['name'] for snap in opened.list_snaps()]
+        except self.rbd.ImageNotFound:
+            return []
+
+    def remove_image(self, pool, name):
+        """Remove an image, if it is there and nobody has it."""
+        for is_last in [False] * (TRIES - 1) + [True]:
+            try:
+                self.rbd.RBD().remove(self.ioctx(pool), name)
+                return
+            except self.rbd.ImageNotFound:
+                return
+            except self.rbd.ImageBusy:
+                if is_last:
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def remove_snapshot(self, image, name):
+        """Remove a snapshot, if it is there."""
+        try:
+            with self.image(image) as opened:
+                if name not in [s['name'] for s in opened.list_snaps()]:
+                    return
+                if opened.is_protected_snap(name):
+                    opened.unprotect_snap(name)
+                opened.remove_snap(name)
+        except self.rbd.ImageNotFound:
+            LOG.debug('%s@%s is gone', image, name)
+
+
+def _undo_image(site, intent):
+    if not intent.get('is_overwritten'):
+        site.remove_image(site.backend.pool, intent['image'])
+
+
+def _undo_clone(site, intent):
+    image, source = intent['image'], intent['source']
+    site.remove_image(site.backend.pool, image)
+    deleted = f'{source}.deleted'
+    for name in (source, deleted):
+        site.remove_snapshot(name, f'{image}.clone_snap')
+    return [deleted] if site.has_image(deleted) else []
+
+
+def _undo_snapshot(site, intent):
+    site.remove_snapshot(intent['source'], intent['snapshot'])
+
+
+def _finish_deletion(site, intent):
+    volume = types.SimpleNamespace(name=intent['image'])
+    try:
+        site.driver.upstream('delete_volume', volume)
+    except exception.VolumeIsBusy as exc:
+        # So it would have ended for its own process.
+        LOG.warning('The deletion is not finished: %s', exc)
+    ancestors = intent.get('ancestors', [])
+    if ancestors and not site.has_image(intent['image']):
+        for image, snapshot in ancestors[:1]:
+            for name in {image, f'{image}.deleted'}:
+                site.remove_snapshot(name, snapshot)
+    return [name for image, _snapshot in ancestors for name in
+            (f'{image.removesuffix(".deleted")}.deleted',)
+            if site.has_image(name)]
+
+
+def _finish_snapshot_deletion(site, intent):
+    snapshot = types.SimpleNamespace(name=intent['snapshot'],
+                                     volume_name=intent['source'])
+    try:
+        site.driver.upstream('delete_snapshot', snapshot)
+    except exception.SnapshotIsBusy as exc:
+        LOG.warning('The deletion is not finished: %s', exc)
+
+
+def _finish_revert(site, intent):
+    try:
+        with site.image(intent['image']) as image:
+            # Ourselves, and whoever uses the volume by now.
+            if len(list(image.watchers_list())) > 1:
+                LOG.error('The revert of %s to %s is not finished: it is in '
+                          'use', intent['image'], intent['snapshot'])
+                return
+            image.rollback_to_snap(intent['snapshot'])
+    except site.rbd.ImageNotFound:
+        LOG.error('The revert of %s to %s cannot be finished: one of them is '
+                  'gone', intent['image'], intent['snapshot'])
+
+
+def _undo_migration(site, intent):
+    image, pool = intent['image'], intent.get('target_pool')
+    if pool is None or not site.has_image(image, pool):
+        return
+    if not site.has_image(image):
+        # The copy is complete: only after that the source was removed. It is
+        # copied back under another name, so that half of it is never taken
+        # for the source.
+        scratch = f'{image}.migrated_back'
+        site.remove_image(None, scratch)
+        with site.image(image, pool, read_only=True) as copied:
+            copied.copy(site.ioctx(), scratch)
+        site.rbd.RBD().rename(site.ioctx(), scratch, image)
+    site.remove_image(pool, image)
+
+
+def _undo_manage(site, intent):
+    image, existing = intent['image'], intent.get('existing')
+    if existing and site.has_image(image) and not site.has_image(existing):
+        site.rbd.RBD().rename(site.ioctx(), image, existing)
+
+
+def _undo_manage_snapshot(site, intent):
+    name, existing = intent['snapshot'], intent.get('existing')
+    there = site.snapshots(intent['source'])
+    if existing and name in there and existing not in there:
+        with site.image(intent['source']) as image:
+            image.rename_snap(name, existing)
+
+
+_ENDS = {
+    'create_volume': _undo_image,
+    'create_volume_from_snapshot': _undo_image,
+    'create_cloned_volume': _undo_clone,
+    'clone_image': _undo_image,
+    'copy_image_to_volume': _undo_image,
+    'copy_image_to_encrypted_volume': _undo_image,
+    'delete_volume': _finish_deletion,
+    'migrate_volume': _undo_migration,
+    'manage_existing': _undo_manage,
+    'create_snapshot': _undo_snapshot,
+    'delete_snapshot': _finish_snapshot_deletion,
+    'revert_to_snapshot': _finish_revert,
+    'manage_existing_snapshot': _undo_manage_snapshot,
+}

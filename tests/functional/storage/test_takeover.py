@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A holder dies, or stands still past its lease; the next one takes over.
+
+Whatever the first one has left half done must be as if it had never begun,
+or as if it had ended; and he must not change anything when he wakes up.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import testscenarios
+import testtools
+
+from dcn_plugins.ceph import markers
+from tests.functional.storage import rig
+from tests.functional.storage import volume_service
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
+# The lease of VolumeService, a fence, a repair, and a busy machine.
+TAKEOVER_SECONDS = 5 + 25
+
+load_tests = testscenarios.load_tests_apply_scenarios
+
+# Operation and call of librbd; what is there after the next one has deleted
+# the source, respectively looked at it.
+CALLS = [
+    ('create', 'create'),
+    ('clone', 'create_snap'), ('clone', 'protect_snap'), ('clone', 'clone'),
+    ('create_from_snapshot', 'clone'),
+    ('snapshot', 'create_snap'), ('snapshot', 'protect_snap'),
+    ('delete', 'remove'),
+    ('delete_snapshot', 'unprotect_snap'), ('delete_snapshot', 'remove_snap'),
+    ('revert', 'rollback_to_snap'),
+]
+
+
+class TakeoverTest(testtools.TestCase):
+
+    scenarios = [
+        (f'{number} {when} {call} of {operation}'.replace(' ', '-'), {
+            'operation': operation, 'call': call, 'when': when,
+            'number': number})
+        for operation, call in CALLS
+        for when, number in (('before', 'SIGKILL'), ('after', 'SIGKILL'),
+                             ('before', 'SIGSTOP'))]
+
+    def setUp(self):
+        super().setUp()
+        self.rig = self.useFixture(rig.Rig())
+        self.service = volume_service.VolumeService(self.rig)
+        self.addCleanup(self.service.close)
+        self.assertEqual((set(), set()), self.service.names())
+        self.volume = volume_service.volume()
+        self.made = volume_service.volume()
+        self.snapshot = volume_service.snapshot(self.volume)
+        if self.operation != 'create':
+            self.service.create(self.volume)
+        if self.operation in ('create_from_snapshot', 'delete_snapshot',
+                              'revert'):
+            self.service.snapshot(self.snapshot)
+
+    def test_it_is_as_if_it_had_never_begun_or_had_ended(self):
+        holder = self.holder()
+        begun = time.monotonic()
+        self.settle()
+        self.assertLess(time.monotonic() - begun, TAKEOVER_SECONDS)
+        self.check()
+        if self.number == 'SIGSTOP':
+            holder.send_signal(signal.SIGCONT)
+            told, _none = holder.communicate(timeout=60)
+            self.assertNotIn('done', told, 'it says that all went well')
+            self.assertRegex(told, 'LockFailure|Lock')
+            # Nothing of his came through.
+            self.check()
+        self.clear()
+        self.assertEqual((set(), set()), self.service.names())
+        self.assertEqual({}, self.markers())
+        self.assertEqual([], self.service.driver.backend.locks()
+                         .left_behind())
+
+    def holder(self):
+        """Return a process that has died, or stopped, at the call."""
+        ids = {'clone': [self.volume.id, self.made.id],
+               'create_from_snapshot': [self.volume.id, self.snapshot.id,
+                                        self.made.id]}.get(
+            self.operation, [self.volume.id, self.snapshot.id])
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'tests.functional.storage.holder',
+             str(self.rig.lab.directory), self.when, self.call, self.number,
+             self.operation, *ids], cwd=TREE, stdout=subprocess.PIPE,
+            text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        deadline = time.monotonic() + 60
+        while self.is_working(process):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+        return process
+
+    def is_working(self, process):
+        if process.poll() is not None:
+            self.assertEqual(-signal.SIGKILL, process.returncode)
+            return False
+        with open(f'/proc/{process.pid}/stat') as stat:
+            return stat.read().rpartition(')')[2].split()[0] != 'T'
+
+    def settle(self):
+        """Have whatever was left be ended, as the caretaker does."""
+        settlement = self.service.driver.lock_guard.settlement
+        deadline = time.monotonic() + TAKEOVER_SECONDS
+        while not settlement.sweep():
+            self.assertLess(time.monotonic(), deadline,
+                            'nothing was left behind')
+            time.sleep(0.1)
+
+    def check(self):
+        images, trash = self.service.names()
+        self.assertEqual(set(), trash)
+        is_there = self.operation not in ('create', 'delete')
+        self.assertEqual({self.volume.name} if is_there else set(), images)
+        if is_there:
+            expected = {self.snapshot.name} if self.operation in (
+                'create_from_snapshot', 'revert') else set()
+            self.assertEqual(expected,
+                             self.service.snapshots(self.volume.name))
+
+    def clear(self):
+        if self.operation in ('create_from_snapshot', 'revert'):
+            self.service.delete_snapshot(self.snapshot)
+        self.service.delete(self.volume)
+
+    def markers(self):
+        with self.service.ioctx() as ioctx:
+            return markers.Markers(ioctx).everything()
