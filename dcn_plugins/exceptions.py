@@ -81,6 +81,19 @@ class LockServiceError(LockError):
                          name)
 
 
+class RepairFailed(LockError):
+    """Report that the half-done work of a dead holder could not be ended."""
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, operation, name, reason):
+        self.operation = operation
+        self.reason = reason
+        super().__init__(
+            f'lock {name}: {operation} of a dead holder could not be ended: '
+            f'{reason}; it is tried again', name)
+
+
 class EtcdError(DCNError):
     """Base of errors of one call to etcd."""
 
