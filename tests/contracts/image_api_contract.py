@@ -3,7 +3,7 @@
 
 Mix into a test case that sets before each test:
 
-``self.api``
+``self.images``
     an :class:`~dcn_plugins.cinder.image_api.ImageAPI` that may copy;
 ``self.context``
     what it takes for a request;
@@ -27,10 +27,10 @@ class ImageAPIContract:
     """An image that comes to a store, or does not."""
 
     def look(self, image_id):
-        return self.api.image(self.context, image_id)
+        return self.images.image(self.context, image_id)
 
     def ask(self, image_id):
-        return self.api.request_copy(self.context, image_id, self.store)
+        return self.images.request_copy(self.context, image_id, self.store)
 
     def wait_idle(self, image_id):
         """Wait until Glance has the image in its hands no more."""
@@ -79,7 +79,7 @@ class ImageAPIContract:
         image_id = self.new_image()
         self.ask(image_id)
         self.wait_idle(image_id)
-        locations = self.api.locations(self.context, image_id)
+        locations = self.images.locations(self.context, image_id)
         self.assertEqual(
             image_api.names(self.look(image_id), 'stores'),
             {location['metadata']['store'] for location in locations})
@@ -87,17 +87,17 @@ class ImageAPIContract:
             self.assertIn('://', location['url'])
 
     def test_stores_are_told(self):
-        self.assertIn(self.store, self.api.stores(self.context, 'some'))
+        self.assertIn(self.store, self.images.stores(self.context, 'some'))
 
     def test_a_store_that_does_not_exist_looks_like_a_busy_image(self):
         # Why the list of the stores is asked for before.
-        self.assertNotIn('none', self.api.stores(self.context, 'some'))
-        self.assertFalse(self.api.request_copy(
+        self.assertNotIn('none', self.images.stores(self.context, 'some'))
+        self.assertFalse(self.images.request_copy(
             self.context, self.new_image(), 'none'))
 
     def test_an_image_that_does_not_exist(self):
         nobody = '00000000-0000-4000-8000-000000000000'
         self.assertRaises(exceptions.CopyRefused, self.look, nobody)
         self.assertRaises(exceptions.CopyRefused, self.ask, nobody)
-        self.assertRaises(exceptions.CopyRefused, self.api.locations,
+        self.assertRaises(exceptions.CopyRefused, self.images.locations,
                           self.context, nobody)

@@ -8,6 +8,9 @@ same. A token is ``token-USER``; what a user may do is in ``roles``.
 import json
 import re
 
+from keystoneauth1 import session
+from keystoneauth1 import token_endpoint
+
 from tests.unit.glance import http_service
 
 POOL = 'images'
@@ -15,6 +18,28 @@ POOL = 'images'
 _IMPORT = re.compile(r'POST /v2/images/([^/]+)/import')
 _LOCATIONS = re.compile(r'GET /v2/images/([^/]+)/locations')
 _IMAGE = re.compile(r'GET /v2/images/([^/]+)')
+
+
+class KnownTokens:
+    """What ``image_access.Access`` offers, with tokens known beforehand."""
+
+    def __init__(self, url, user='user', services=('cinder',), seconds=30):
+        self.base = url
+        self.session = session.Session(timeout=seconds)
+        self.names = user, services
+
+    def url(self, _context):
+        return self.base
+
+    def user(self, _context):
+        return self._token(self.names[0])
+
+    def services(self):
+        return [self._token(name) for name in self.names[1]]
+
+    @staticmethod
+    def _token(name):
+        return token_endpoint.Token('http://unused', f'token-{name}')
 
 
 class Refusal(Exception):
@@ -78,24 +103,25 @@ class FakeGlance(http_service.HTTPService):
         length = int(handler.headers.get('Content-Length') or 0)
         body = handler.rfile.read(length).decode()
         self.requests.append((name, body, dict(handler.headers)))
-        headers = {}
+        headers = {'Content-Type': 'application/json'}
         try:
             if name in self.answers:
                 status, found = self.answers[name]
             elif name == 'POST /v3/auth/tokens':
-                status, found, headers = self._token(json.loads(body))
+                status, found, token = self._token(json.loads(body))
+                headers['X-Subject-Token'] = token
             else:
                 status, found = self._answer(
                     name, handler.headers.get('X-Auth-Token'),
                     json.loads(body) if body else None)
+            text = json.dumps(found) if found is not None else ''
         except Refusal as exc:
-            status, found = exc.status, {'message': str(exc)}
-        text = json.dumps(found) if found is not None else ''
+            status, text = exc.status, f'<html>{exc}</html>'
+            headers = {'Content-Type': 'text/html'}
         handler.send_response(status)
-        for header, value in {'Content-Type': 'application/json',
-                              'Content-Length': str(len(text)),
-                              **headers}.items():
+        for header, value in headers.items():
             handler.send_header(header, value)
+        handler.send_header('Content-Length', str(len(text)))
         handler.end_headers()
         if handler.command != 'HEAD':
             handler.wfile.write(text.encode())
@@ -106,7 +132,7 @@ class FakeGlance(http_service.HTTPService):
             raise Refusal(401)
         self.add_keystone(self.url)
         _status, token = self.answers.pop('POST /v3/auth/tokens')
-        return 201, token, {'X-Subject-Token': f'token-{user}'}
+        return 201, token, f'token-{user}'
 
     def _answer(self, name, token, body):
         roles = self.roles.get((token or '').removeprefix('token-'))

@@ -5,7 +5,6 @@ import socket
 import uuid
 
 from keystoneauth1 import exceptions as ks_exceptions
-from keystoneauth1 import session
 from keystoneauth1 import token_endpoint
 import testtools
 
@@ -17,38 +16,17 @@ from tests.fakes import glance
 IMAGE = '/v2/images/i'
 
 
-class Door:
-    """Access with tokens that are known beforehand."""
-
-    def __init__(self, url, user='user', services=('cinder',), seconds=30):
-        self.base = url
-        self.session = session.Session(timeout=seconds)
-        self.names = user, services
-
-    def url(self, _context):
-        return self.base
-
-    def user(self, _context):
-        return self._token(self.names[0])
-
-    def services(self):
-        return [self._token(name) for name in self.names[1]]
-
-    @staticmethod
-    def _token(name):
-        return token_endpoint.Token('http://unused', f'token-{name}')
-
-
 class GlanceTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
         self.glance = self.useFixture(glance.FakeGlance())
         self.context = None
-        self.api = self.make()
+        self.images = self.make()
 
     def make(self, *args, **kwargs):
-        return image_api.ImageAPI(Door(self.glance.url, *args, **kwargs))
+        return image_api.ImageAPI(glance.KnownTokens(self.glance.url, *args,
+                                                     **kwargs))
 
     def askers(self):
         """Return who has asked what, in order."""
@@ -77,10 +55,10 @@ class CredentialsTest(GlanceTestCase):
         self.glance.add_image('i', 'central')
 
     def test_the_user_sees_the_image_and_the_service_copies_it(self):
-        self.api.image(None, 'i')
-        self.api.stores(None, 'i')
-        self.api.locations(None, 'i')
-        self.assertTrue(self.api.request_copy(None, 'i', 'dcn1'))
+        self.images.image(None, 'i')
+        self.images.stores(None, 'i')
+        self.images.locations(None, 'i')
+        self.assertTrue(self.images.request_copy(None, 'i', 'dcn1'))
         self.assertEqual([('user', 'i'), ('user', 'stores'),
                           ('cinder', 'locations'), ('cinder', 'import')],
                          self.askers())
@@ -122,7 +100,7 @@ class CredentialsTest(GlanceTestCase):
             def get_token(self, session):
                 raise ks_exceptions.AuthPluginException('no')
 
-        door = Door(self.glance.url)
+        door = glance.KnownTokens(self.glance.url)
         door.services = lambda: [Broken('http://unused', 'x')]
         self.glance.roles['user'].append('admin')
         self.assertTrue(image_api.ImageAPI(door).request_copy(
@@ -139,7 +117,7 @@ class RefusalsTest(GlanceTestCase):
         self.glance.answers[name] = status, body
 
     def request(self):
-        return self.api.request_copy(None, 'i', 'dcn1')
+        return self.images.request_copy(None, 'i', 'dcn1')
 
     def test_what_may_be_different_next_time(self):
         for status in (408, 425, 429, 500, 502, 503, 504):
@@ -161,12 +139,13 @@ class RefusalsTest(GlanceTestCase):
 
     def test_an_answer_of_something_else(self):
         self.answer(200, None, f'GET {IMAGE}')
-        self.assertRaises(exceptions.CopyPostponed, self.api.image, None, 'i')
+        self.assertRaises(exceptions.CopyPostponed, self.images.image, None,
+                          'i')
 
     def test_nobody_listens(self):
         with socket.socket() as free:
             free.bind(('127.0.0.1', 0))
-            api = image_api.ImageAPI(Door(
+            api = image_api.ImageAPI(glance.KnownTokens(
                 f'http://127.0.0.1:{free.getsockname()[1]}'))
             self.assertRaises(exceptions.CopyPostponed, api.image, None, 'i')
 
@@ -174,12 +153,12 @@ class RefusalsTest(GlanceTestCase):
         with socket.socket() as silent:
             silent.bind(('127.0.0.1', 0))
             silent.listen()
-            api = image_api.ImageAPI(Door(
+            api = image_api.ImageAPI(glance.KnownTokens(
                 f'http://127.0.0.1:{silent.getsockname()[1]}', seconds=0.5))
             self.assertRaises(exceptions.CopyPostponed, api.image, None, 'i')
 
     def test_no_glance_in_the_catalogue(self):
-        door = Door(self.glance.url)
+        door = glance.KnownTokens(self.glance.url)
 
         def url(_context):
             raise ks_exceptions.EndpointNotFound('none')
@@ -190,7 +169,7 @@ class RefusalsTest(GlanceTestCase):
 
     def test_read_only_stores_are_no_stores(self):
         self.assertEqual({'central', 'dcn0', 'dcn1'},
-                         self.api.stores(None, 'i'))
+                         self.images.stores(None, 'i'))
 
     def test_an_address_that_names_the_version(self):
         self.glance.url += '/v2/'

@@ -10,7 +10,6 @@ from dcn_plugins.cinder import image_copies
 from dcn_plugins import exceptions
 from tests.fakes import glance
 from tests.fakes import lock
-from tests.unit.cinder import test_image_api
 
 WAIT_SECONDS = 20.0
 LOCK = 'dcn:imagecopy:dcn1:i'
@@ -48,7 +47,7 @@ class CopiesTestCase(testtools.TestCase):
     def service(self):
         """Return what one cinder-volume has."""
         return image_copies.ImageCopies(
-            image_api.ImageAPI(test_image_api.Door(self.glance.url)),
+            image_api.ImageAPI(glance.KnownTokens(self.glance.url)),
             self.dlm.get_lock, self.clock, self.clock.pause)
 
     def bring(self, copies=None, seconds=WAIT_SECONDS, store='dcn1'):

@@ -6,7 +6,6 @@ import testtools
 from dcn_plugins.cinder import image_api
 from dcn_plugins.cinder import image_locations
 from tests.fakes import glance
-from tests.unit.cinder import test_image_api
 
 HERE, CENTRE = 'fsid-1', 'fsid-c'
 WHOLE = image_locations.Snapshot(9, True)
@@ -61,7 +60,7 @@ class FindTestCase(testtools.TestCase):
     def find(self, shown=(), is_all=False, store='dcn1', **image):
         image = {'id': 'i', 'size': 9, 'stores': 'central,dcn1', **image}
         found = image_locations.ImageLocations(
-            image_api.ImageAPI(test_image_api.Door(
+            image_api.ImageAPI(glance.KnownTokens(
                 self.glance.url, services=self.services)), self.snapshot_of)
         return found.find(None, image,
                           image_locations.Shown(tuple(shown), is_all), HERE,

@@ -13,7 +13,6 @@ from dcn_plugins.cinder import image_sources
 from dcn_plugins.conf import volume_images
 from tests.fakes import glance
 from tests.fakes import lock
-from tests.unit.cinder import test_image_api
 
 HERE = 'fsid-1'
 URL = f'rbd://{HERE}/images/i/snap'
@@ -33,7 +32,7 @@ class SourcesTestCase(testtools.TestCase):
         volume_images.register_opts(self.conf)
         self.conf([])
         self.is_readable = True
-        api = image_api.ImageAPI(test_image_api.Door(self.glance.url))
+        api = image_api.ImageAPI(glance.KnownTokens(self.glance.url))
         self.sources = image_sources.ImageSources(
             self.conf, 'dcn1',
             image_locations.ImageLocations(api, self.snapshot_of),
