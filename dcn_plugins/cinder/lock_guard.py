@@ -11,6 +11,7 @@ With any other driver of tooz the locks are what that driver makes of them.
 """
 
 import contextlib
+import functools
 
 from oslo_log import log as logging
 
@@ -33,6 +34,21 @@ NESTED_WAIT_SECONDS = 10.0
 MOST_ROUNDS = 20
 
 
+class _Changed(Exception):
+    """Say that an operation touches something else than was thought."""
+
+    def __init__(self, touched):
+        self.touched = touched
+        super().__init__()
+
+
+def _check(touch, touched, own):
+    if touched.is_found:
+        now = touch(own)
+        if now.wishes != touched.wishes:
+            raise _Changed(now)
+
+
 class LockGuard:
     """Run operations under their locks.
 
@@ -47,8 +63,10 @@ class LockGuard:
     def hold(self, name, touch):
         """Hold the locks of an operation while the block runs; yield it.
 
-        :param touch: returns the Touched, given an OwnClient to look into
-            Ceph with; it is asked again under the locks.
+        :param touch: returns the Touched. It is asked with ``None`` first
+            and, if what it says has to be looked up in Ceph, under the locks
+            with an OwnClient to do so; these are taken anew until they are
+            those of what is there.
         :raises LockError: with the outcome of what had happened.
         """
         outer = operations.current()
@@ -56,7 +74,7 @@ class LockGuard:
             self._backend.clients())
         is_well = False
         try:
-            touched = touch(own)
+            touched = touch(None)
             if outer is not None and outer.covers(touched.wishes):
                 yield outer
             else:
@@ -78,29 +96,27 @@ class LockGuard:
             # The first wait has its full time.
             left = wait_seconds if not number else max(
                 0.0, deadline - session.clock())
-            with contextlib.ExitStack() as attempt:
-                try:
-                    attempt.enter_context(self.locked(operation, left))
-                except settlement.LeftBehind as exc:
-                    self.settlement.settle(exc.records, deadline)
-                    continue
-                # Only what was looked up in Ceph can have changed.
-                now = touch(own) if touched.is_found else touched
-                if now.wishes == touched.wishes:
-                    held.push(attempt.pop_all())
-                    return operation
-                touched = now
+            try:
+                held.enter_context(self.locked(
+                    operation, left, check=functools.partial(
+                        _check, touch, touched, own)))
+                return operation
+            except settlement.LeftBehind as exc:
+                self.settlement.settle(exc.records, deadline)
+            except _Changed as exc:
+                touched = exc.touched
         raise exceptions.LockTimeout(min(touched.wishes), wait_seconds)
 
     @contextlib.contextmanager
     def locked(self, operation, wait_seconds, fence=settlement.refuse,
-               markers=dict):
+               markers=dict, check=bool):
         """Hold the locks of an operation while the block runs.
 
         Yields the markers of others that were in the way and are replaced.
 
         :param fence: see ``Locks.acquire``.
         :param markers: returns which of others may be replaced, by key.
+        :param check: called under the locks before anything is begun.
         :raises LeftBehind: before anything is begun, if others have died with
             the locks.
         """
@@ -109,6 +125,7 @@ class LockGuard:
             with guard.hold(self._backend.get_lock, operation.touched.wishes,
                             wait_seconds, operation.name):
                 try:
+                    check()
                     with operation.running():
                         yield {}
                 finally:
@@ -116,6 +133,7 @@ class LockGuard:
             return
         self._acquire(locks, operation, wait_seconds, fence)
         try:
+            check()
             replaced = markers()
             self._begin(operation, replaced)
             with operation.running():

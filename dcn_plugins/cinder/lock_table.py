@@ -32,8 +32,8 @@ class Touched:
 
     :param wishes: mode by name of each lock.
     :param intents: dictionaries of ``operation`` and what it is about.
-    :param is_found: whether some of it was looked up in Ceph, so that it may
-        have changed when the locks are granted.
+    :param is_found: whether some of it has to be looked up in Ceph, under
+        the locks.
     """
 
     wishes: dict
@@ -41,29 +41,30 @@ class Touched:
     is_found: bool = False
 
 
-def touched(operation, scope, call, ancestors=()):
+def touched(operation, scope, call, ancestors=None):
     """Return the :class:`Touched` of one call of the driver.
 
     :param operation: name of the method, a key of ``LOCKS``.
     :param scope: :class:`~dcn_plugins.locking.names.Scope` of the pool.
     :param call: arguments of the call by name.
     :param ancestors: of a volume that is deleted: pairs of an image and the
-        snapshot of it that goes with the volume.
+        snapshot of it that goes with the volume; ``None`` for an operation
+        that has to do with none.
     """
     wishes = {}
     intent = {'operation': operation}
     for part in LOCKS[operation]:
         part(scope, call, wishes, intent)
-    _ancestors(scope, ancestors, wishes, intent)
-    return Touched(wishes, (intent,), bool(ancestors))
+    _ancestors(scope, ancestors or (), wishes, intent)
+    return Touched(wishes, (intent,), ancestors is not None)
 
 
-def of_image(operation, scope, image, ancestors=()):
+def of_image(operation, scope, image, ancestors=None):
     """Return the :class:`Touched` of work on one image and its ancestors."""
     wishes = {image_lock(scope, image): EXCLUSIVE}
     intent = {'operation': operation, 'image': image}
-    _ancestors(scope, ancestors, wishes, intent)
-    return Touched(wishes, (intent,), bool(ancestors))
+    _ancestors(scope, ancestors or (), wishes, intent)
+    return Touched(wishes, (intent,), ancestors is not None)
 
 
 def of_images(operation, scope, images):

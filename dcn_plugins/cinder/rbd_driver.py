@@ -26,11 +26,14 @@ from oslo_log import log as logging
 from dcn_plugins.ceph import guarded_rbd
 from dcn_plugins.cinder import backend as backends
 from dcn_plugins.cinder import caretaker
+from dcn_plugins.cinder import image_locations
+from dcn_plugins.cinder import image_sources
 from dcn_plugins.cinder import lock_guard
 from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import operation as operations
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
+from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
 from dcn_plugins import exceptions
 from dcn_plugins.locking import names
@@ -71,18 +74,22 @@ def _under_locks(cls):
 
 def _locked(cls, operation):
     signature = inspect.signature(getattr(rbd.RBDDriver, operation))
-    # What this class adds to upstream's, if anything.
-    own = f'_{operation}_under_locks'
+    # What this class does before the locks are taken, and what it adds to
+    # upstream's method under them, if anything.
+    prepare, own = f'_prepare_{operation}', f'_{operation}_under_locks'
 
     @functools.wraps(getattr(rbd.RBDDriver, operation))
     def method(self, *args, **kwargs):
-        call = signature.bind(self, *args, **kwargs).arguments
+        bound = signature.bind(self, *args, **kwargs)
+        call = bound.arguments
+        if hasattr(self, prepare):
+            getattr(self, prepare)(call)
         touch = functools.partial(self.touched, operation, call)
         with _told_to_cinder(operation), self.lock_guard.hold(
                 operation, touch):
             body = getattr(self, own, None) or getattr(super(cls, self),
                                                        operation)
-            return body(*args, **kwargs)
+            return body(*bound.args[1:], **bound.kwargs)
 
     return method
 
@@ -114,6 +121,12 @@ class DCNRBDDriver(rbd.RBDDriver):
         if self.rbd is not None:
             self.rbd = guarded_rbd.GuardedRBD(
                 self.rbd, operations.current, backends.off_hub)
+        volume_images.register_opts(CONF)
+        self.configuration.append_config_values(volume_images.BACKEND_OPTS)
+        self.image_sources = image_sources.of_backend(
+            CONF, self.configuration.safe_get('dcn_store') or self._site(),
+            image_locations.snapshot_reader(self),
+            lambda name: coordination.COORDINATOR.get_lock(name))
         self.backend = backends.Backend(self)
         self.lock_guard = lock_guard.LockGuard(self.backend)
         # Read at use, as an operator may change it while we run; read here
@@ -168,7 +181,7 @@ class DCNRBDDriver(rbd.RBDDriver):
 
     def touched(self, operation, call, own):
         """Return what a call of an operation touches."""
-        ancestors = ()
+        ancestors = None
         if operation == 'delete_volume':
             ancestors = self.ancestors(own, call['volume'].name)
         return lock_table.touched(operation, self.lock_scope(), call,
@@ -202,9 +215,11 @@ class DCNRBDDriver(rbd.RBDDriver):
 
         Pairs of an image and the snapshot of it that was made for the clone:
         first that of the parent, then those of deleted volumes behind it.
+
+        :param own: ``None`` for not looking; none is known then.
         """
         found = []
-        if self.rbd is None:
+        if own is None:
             return found
         ioctx = own.get().ioctx(self.configuration.rbd_pool)
         snapshot = None
@@ -252,6 +267,13 @@ class DCNRBDDriver(rbd.RBDDriver):
         if self.configuration.enable_deferred_deletion:
             return self.configuration.deferred_deletion_delay
         return None
+
+    def _prepare_clone_image(self, call):
+        # It may wait for a copy, and nobody has to wait for that.
+        location = self.image_sources.find(
+            call['context'], call['image_location'], call['image_meta'],
+            self.lock_scope().cluster)
+        call['image_location'] = (location, None)
 
     def _create_cloned_volume_under_locks(self, volume, src_vref):
         try:
@@ -304,14 +326,17 @@ class DCNRBDDriver(rbd.RBDDriver):
         super()._update_volume_stats()
         self._stats.update(self._capabilities())
 
+    def _site(self):
+        return (self.configuration.safe_get('dcn_site')
+                or self.configuration.safe_get('backend_availability_zone')
+                or CONF.storage_availability_zone)
+
     def _capabilities(self):
         """Return what cinder-scheduler may know beyond upstream's statistics.
 
         What cannot be told is left out; without Ceph there is no FSID.
         """
-        site = (self.configuration.safe_get('dcn_site')
-                or self.configuration.safe_get('backend_availability_zone')
-                or CONF.storage_availability_zone)
+        site = self._site()
         # Upstream has just asked Ceph for it; its connection takes a while.
         parts = str(self._stats.get('location_info')).split(':')
         fsid = parts[2] if len(parts) == 5 else None

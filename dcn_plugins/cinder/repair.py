@@ -66,7 +66,7 @@ def collect(backend, lock_guard, image):
     def touch(own):
         return lock_table.of_image(
             'collect', backend.scope(), image,
-            driver.ancestors(own.get(), image))
+            driver.ancestors(own, image))
 
     try:
         with lock_guard.hold('collect', touch) as operation:

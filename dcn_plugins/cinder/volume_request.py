@@ -27,6 +27,7 @@ from dcn_plugins.cinder import backend_sites
 from dcn_plugins.cinder import site_maps
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
+from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
 from dcn_plugins import image_store_cache
 from dcn_plugins import sites
@@ -235,6 +236,8 @@ def shared():
         if _shared is None:
             conf = cfg.CONF
             volume_sites.register_opts(conf)
+            # A misspelt option is told; cinder-volume may read this file.
+            volume_images.register_opts(conf)
             # cinder-volume may read the same file.
             locking.register_opts(conf)
             unknown_options.warn(conf, volume_sites.GROUP.name)

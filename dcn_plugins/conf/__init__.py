@@ -4,7 +4,8 @@
 ===================  =====================================================
 ``sites``            nova.conf: how strictly a server stays in its site
 ``volume_sites``     cinder.conf: which sites a volume may go to
-``locking``          cinder.conf: how long an operation queues for a lock
+``volume_images``    cinder.conf: what a volume from an image is made of
+``locking``          cinder.conf: locks, the fence, what a caretaker does
 ``imagecopy``        glance-api.conf: how copies are asked for
 ``unknown_options``  finds misspelt options, which oslo.config ignores
 ``opts``             the lists that oslo-config-generator reads

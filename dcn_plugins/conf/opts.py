@@ -6,6 +6,7 @@ from oslo_config import cfg
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import sites
+from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
 
 
@@ -17,12 +18,14 @@ def list_nova_opts():
 def list_cinder_opts():
     """Return what cinder-volume and cinder-scheduler read."""
     group = cfg.OptGroup(
-        'dcn', title='DCN locks and sites',
-        help='Locks of the RBD driver, read by cinder-volume, and site-aware '
-             'scheduling, read by cinder-scheduler.')
+        'dcn', title='DCN locks, images and sites',
+        help='Locks of the RBD driver and volumes from images, read by '
+             'cinder-volume, and site-aware scheduling, read by '
+             'cinder-scheduler.')
     # One entry for the group, as each gets a heading of its own.
-    return [(group, locking.OPTS + volume_sites.OPTS),
-            (volume_sites.BACKEND_GROUP, volume_sites.BACKEND_OPTS)]
+    return [(group, locking.OPTS + volume_images.OPTS + volume_sites.OPTS),
+            (volume_sites.BACKEND_GROUP,
+             volume_sites.BACKEND_OPTS + volume_images.BACKEND_OPTS)]
 
 
 def list_glance_opts():

@@ -53,6 +53,10 @@ class UnderLocks(fixtures.Fixture):
         # So does looking for the ancestors of a volume.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, 'ancestors', lambda *_args: ()))
+        # What is cloned, and from where, is for other tests.
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, '_prepare_clone_image',
+            lambda *_args: None))
         # They compare all statistics with what upstream alone reports.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, '_capabilities', lambda _driver: {}))

@@ -13,10 +13,16 @@ def members(lab, site):
 
 
 def coordination_url(lab, site):
-    """Return ``[coordination] backend_url`` of a site's cinder-volumes.
+    """Return ``[coordination] backend_url`` of a site's cinder-volumes."""
+    hosts = ','.join(f'{lab.address(site)}:{lab.port(f"etcd{m}", site)}'
+                     for m in range(members(lab, site)))
+    return f'dcn-etcd3+http://{hosts}?ttl=15'
 
-    tooz takes one member only; a site that loses it loses its locks, though
-    the cluster may be well.
+
+def stock_url(lab, site):
+    """Return the same for tooz' own driver, which takes one member only.
+
+    A site that loses it loses its locks, though the cluster may be well.
     """
     return (f'etcd3+http://{lab.address(site)}:{lab.port("etcd0", site)}'
             '?api_version=v3&timeout=6')

@@ -93,6 +93,8 @@ class DriverTestCase(testtools.TestCase):
         # Looking into Ceph is for the tests that have one.
         self.replace(rbd_driver.DCNRBDDriver, 'ancestors',
                      lambda *_args: ())
+        self.replace(rbd_driver.DCNRBDDriver, '_prepare_clone_image',
+                     lambda *_args: None)
         self.driver = self.make_driver()
 
     def make_driver(self, **kwargs):
