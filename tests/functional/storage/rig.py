@@ -5,18 +5,19 @@ A fixture for tests. To use one rig for many runs, start it by hand and name
 its directory in DCN_RIG::
 
     python -m tests.functional.storage.rig up /var/tmp/rig
-    export DCN_RIG=/var/tmp/rig
-    python -m stestr --test-path tests/functional/storage run
+    python -m tests.functional.storage.rig exec /var/tmp/rig COMMAND...
     python -m tests.functional.storage.rig down /var/tmp/rig
 """
 
 import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 
 import fixtures
 
+from tests.lab import __main__ as lab_command
 from tests.lab import cleanup
 from tests.lab import layout as layouts
 from tests.lab.services import ceph
@@ -92,13 +93,25 @@ def start(directory):
     return lab
 
 
-def main(action, directory):
-    """Start or end a rig that several runs use."""
+def environment(lab):
+    """Return what a command finds the rig and our plugins with."""
+    return {**os.environ, 'DCN_RIG': str(lab.directory),
+            'PYTHONPATH': str(lab.plugins)}
+
+
+def main(action, directory, *command):
+    """Start or end a rig that several runs use, or run a command with it."""
+    directory = pathlib.Path(directory)
     if action == 'up':
-        start(pathlib.Path(directory))
+        # As services get them, entry points included.
+        lab_command.install_plugins(start(directory))
+    elif action == 'exec':
+        lab = layouts.Layout.load(directory)
+        return subprocess.run(command, env=environment(lab)).returncode
     else:
         cleanup.remove(directory)
+    return 0
 
 
 if __name__ == '__main__':
-    main(*sys.argv[1:])
+    sys.exit(main(*sys.argv[1:]))

@@ -50,7 +50,7 @@ class VolumeService:
     def __init__(self, rig, url=None, driver_class=OURS, **options):
         cfg.CONF([], project='cinder', default_config_files=[])
         cfg.CONF.set_override(
-            'backend_url', url or f'dcn-etcd3+http://{rig.etcd_hosts}?ttl=5',
+            'backend_url', url or f'dcn-etcd3+http://{rig.etcd_hosts}?ttl=3',
             'coordination')
         coordination.COORDINATOR.start()
         backend = configuration.Configuration(base_driver.volume_opts,
