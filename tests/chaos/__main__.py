@@ -3,6 +3,8 @@
 
 import argparse
 import pathlib
+import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -41,7 +43,7 @@ def parse(arguments):
         help='for the daemons and their logs; a new one unless given')
     storage.add_argument(
         '--histories', type=pathlib.Path, metavar='DIRECTORY',
-        help='write each history to a file')
+        help='keep each history, and the logs of those that are bad')
     return parser.parse_args(arguments)
 
 
@@ -72,9 +74,9 @@ def run_storage(options):
                 site, watch, loop, template, options.flavour, seed,
                 options.seconds, verbs).run())
             if options.histories:
-                options.histories.mkdir(parents=True, exist_ok=True)
-                (options.histories / f'{options.flavour}-{seed}.json'
-                 ).write_text(results[-1].record.to_json())
+                keep(options.histories /
+                     f'{len(results)}-{options.flavour}-{seed}',
+                     results[-1], site.lab.path('log'))
             print(f'{results[-1]}\n  in {time.monotonic() - began:.0f} s',
                   flush=True)
             watch.sweep()
@@ -86,9 +88,23 @@ def run_storage(options):
     return results
 
 
+def keep(directory, result, logs):
+    """Write the history of a run, and keep the logs if it was bad."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    (directory / 'history').write_text(result.record.to_json())
+    (directory / 'result').write_text(f'{result}\n')
+    for log in logs.glob(f's{result.seed}-*.log'):
+        if result.violations or result.failures:
+            shutil.copy(log, directory)
+        log.unlink()
+
+
 def main(arguments=None):
     """Run a level; return the exit code."""
     options = parse(arguments)
+    # So that what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_args: sys.exit(1))
     results = run_storage(options)
     found = {}
     for result in results:

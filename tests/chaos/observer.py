@@ -19,6 +19,8 @@ MARKERS = 'dcn_operations'
 
 _GIB = 1 << 30
 _LABEL_BYTES = 128
+# Something may be removed while it is looked at.
+_LOOKS = 20
 _TRASH_NAMESPACE = rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH
 
 
@@ -59,11 +61,20 @@ class Observer:
             opened.flush()
 
     def inventory(self):
-        """Return what there is now."""
+        """Return what there is now.
+
+        :raises rbd.ImageNotFound: if it changes all the time.
+        """
         with self._lock:
-            return inventory.Inventory(
-                self._images(), self._counter(), self.keys(), self.leases(),
-                self._markers())
+            for _try in range(_LOOKS):
+                with contextlib.suppress(rbd.ImageNotFound):
+                    return self._inventory()
+            return self._inventory()
+
+    def _inventory(self):
+        return inventory.Inventory(
+            self._images(), self._counter(), self.keys(), self.leases(),
+            self._markers())
 
     def sweep(self):
         """Remove all that a run has left, that the next one begins anew."""

@@ -133,15 +133,18 @@ class Proxy:
             back, forth = await asyncio.open_connection(*self._server)
             link.others.append(forth)
             await self._forward(link, first, forth)
-            await asyncio.wait(
-                [asyncio.ensure_future(self._client_says(link, reader, forth)),
-                 asyncio.ensure_future(self._server_says(link, back, writer))],
-                return_when=asyncio.FIRST_COMPLETED)
+            link.tasks = [
+                asyncio.ensure_future(self._client_says(link, reader, forth)),
+                asyncio.ensure_future(self._server_says(link, back, writer))]
+            await asyncio.wait(link.tasks,
+                               return_when=asyncio.FIRST_COMPLETED)
         except (OSError, asyncio.TimeoutError, asyncio.IncompleteReadError):
             pass  # the other end is told below
         finally:
             self._links.discard(link)
             link.reset()
+            for task in link.tasks:
+                task.cancel()
 
     async def _client_says(self, link, reader, forth):
         with contextlib.suppress(OSError):
@@ -178,6 +181,7 @@ class _Link:
         self.gate = asyncio.Event()
         self.gate.set()
         self.others = [writer]
+        self.tasks = []
 
     def hold(self):
         self.gate.clear()

@@ -116,8 +116,8 @@ class Run:
                 for member in self._site.members]
             name = f'w{number}'
             conf = workers.write_conf(
-                self._site, name, url(self._flavour, proxies),
-                LOCK_WAIT_SECONDS)
+                self._site, name, f's{self._seed}-{name}',
+                url(self._flavour, proxies), LOCK_WAIT_SECONDS)
             self._targets.append(nemesis.Target(workers.Worker(
                 self._template, name, self._flavour, conf, self._exists,
                 self._died), proxies))

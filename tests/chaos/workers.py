@@ -237,12 +237,12 @@ class _Call:
         self.done.set()
 
 
-def write_conf(site, name, backend_url, wait_seconds, **backend):
+def write_conf(site, name, log, backend_url, wait_seconds, **backend):
     """Write the cinder.conf of one worker and return its path."""
     lab = site.lab
     path = lab.path('etc', f'{name}.conf')
     inifile.write(path, {
-        'DEFAULT': {'host': name, 'log_file': lab.path('log', f'{name}.log'),
+        'DEFAULT': {'host': name, 'log_file': lab.path('log', f'{log}.log'),
                     'state_path': lab.path('state', name), 'debug': 'false',
                     'cluster': 'chaos', 'enabled_backends': 'ceph'},
         'coordination': {'backend_url': backend_url},
