@@ -3,6 +3,7 @@
 
 import contextlib
 import contextvars
+import errno
 
 from oslo_log import log as logging
 
@@ -83,6 +84,18 @@ class Operation:
                                       f'{self.name} ({call})')
         if self._outer is not None:
             self._outer.check(call)
+
+    @contextlib.contextmanager
+    def making(self, *made):
+        """Note what the block makes, unless it was there before."""
+        is_new = made not in self.made
+        self.made.add(made)
+        try:
+            yield
+        except exceptions.CephRefused as exc:
+            if is_new and exc.errno == errno.EEXIST:
+                self.made.discard(made)
+            raise
 
     @property
     def is_lost(self):

@@ -24,6 +24,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from dcn_plugins.ceph import guarded_rbd
+from dcn_plugins.ceph import importer
 from dcn_plugins.cinder import backend as backends
 from dcn_plugins.cinder import caretaker
 from dcn_plugins.cinder import image_locations
@@ -31,12 +32,14 @@ from dcn_plugins.cinder import image_sources
 from dcn_plugins.cinder import lock_guard
 from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import operation as operations
+from dcn_plugins.cinder import rbd_program
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
 from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
 from dcn_plugins import exceptions
 from dcn_plugins.locking import names
+from dcn_plugins.locking import native
 from dcn_plugins import version
 
 CONF = cfg.CONF
@@ -127,6 +130,8 @@ class DCNRBDDriver(rbd.RBDDriver):
             CONF, self.configuration.safe_get('dcn_store') or self._site(),
             image_locations.snapshot_reader(self),
             lambda name: coordination.COORDINATOR.get_lock(name))
+        self._execute = rbd_program.in_process(self._execute, {
+            'import': self._import, 'export': self._export})
         self.backend = backends.Backend(self)
         self.lock_guard = lock_guard.LockGuard(self.backend)
         # Read at use, as an operator may change it while we run; read here
@@ -163,6 +168,27 @@ class DCNRBDDriver(rbd.RBDDriver):
                         'off who has lost a lock', self._backend_name)
         else:
             self.backend.check_fence()
+
+    def _import(self, command):
+        operation = operations.current()
+        with rbd.RADOSClient(self, command.pool) as client, operation.making(
+                'image', command.pool, command.target):
+            backends.off_hub(
+                importer.write_image, rbd.rbd, client.ioctx, command.target,
+                command.source, command.order, client.features,
+                functools.partial(operation.check, 'import'),
+                native_threading=native.module('threading'))
+
+    def _export(self, command):
+        # It reads, for hours perhaps, and so has no lock and needs none.
+        with rbd.RADOSClient(self, command.pool) as client:
+            with contextlib.closing(backends.off_hub(
+                    rbd.rbd.Image, client.ioctx, command.source,
+                    read_only=True)) as image:
+                backends.off_hub(
+                    importer.read_image, rbd.rbd, image, command.target,
+                    lambda: None,
+                    native_threading=native.module('threading'))
 
     def _start_periodic_tasks(self):
         # Upstream's purge of the trash runs on each node, ends for ever with
