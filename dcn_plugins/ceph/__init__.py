@@ -7,6 +7,9 @@
 ``fence``        cuts single clients off, before somebody else works on
 ``addresses``    which client instance that is (pure)
 ``markers``      what proves that an operation may have begun
+``importer``     a file to an image, an image to a file
+``aio_window``   what is under way to librbd at one time
+``sparse``       where a file or a block of bytes has data
 ``errors``       those of rados and rbd as ours
 ``bindings``     rados and rbd, imported when they are needed
 ===============  =========================================================

@@ -45,5 +45,7 @@ class ErrorsTest(testtools.TestCase):
         self.assertIn('in state shutdown', str(error))
 
     def test_others_are_not_touched(self):
-        self.assertRaises(ZeroDivisionError, self.translate, ZeroDivisionError())
-        self.assertRaises(OSError, self.translate, OSError(errno.ESHUTDOWN, 'text'))
+        self.assertRaises(ZeroDivisionError, self.translate,
+                          ZeroDivisionError())
+        self.assertRaises(OSError, self.translate,
+                          OSError(errno.ESHUTDOWN, 'text'))
