@@ -14,6 +14,7 @@ import fixtures
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import fence
 from dcn_plugins import exceptions
+from dcn_plugins.locking import native
 from tests.contracts import fence_contract
 from tests.functional.storage import rados_case
 
@@ -233,7 +234,9 @@ class AwayTest(rados_case.RadosTestCase):
             shared.cleanUp()
 
     def test_there_is_an_end_to_waiting(self):
-        own = fence.Fence(self.client(), wait_seconds=2.0)
+        # A greenlet could not go on while the monitor does not answer.
+        own = fence.Fence(self.client(), wait_seconds=2.0,
+                          native_threading=native.module('threading'))
         zombie = self.client()
         monitor = self.rig.ceph.mon
         monitor.pause()

@@ -10,6 +10,7 @@ import testtools
 from cinder import context
 from cinder.volume.drivers import rbd
 
+from dcn_plugins.cinder import rbd_driver
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
 
@@ -76,7 +77,7 @@ class ImagesTest(testtools.TestCase):
         self.fetched(os.devnull)
         self.service.create(self.volume)
         self.assertRaises(
-            Exception, self.service.driver.copy_image_to_volume,
+            rbd_driver.LockFailure, self.service.driver.copy_image_to_volume,
             context.get_admin_context(), self.volume, None, 'image')
         self.assertNotIn(self.volume.name, self.service.names()[0])
 
