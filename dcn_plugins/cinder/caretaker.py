@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 TURN_SECONDS = 1.0
 
 # How long a caretaker queues before it looks whether it is still wanted.
-QUEUE_SECONDS = 10.0
+QUEUE_SECONDS = 5.0
 
 
 @dataclasses.dataclass
@@ -43,11 +43,14 @@ class Caretaker:
 
     :param get_lock: returns the lock of the cluster, as tooz defines it.
     :param tasks: of :class:`Task`.
+    :param announce: called at each turn, whoever is elected.
     """
 
-    def __init__(self, get_lock, tasks, clock=time.monotonic):
+    def __init__(self, get_lock, tasks, announce=lambda: None,
+                 clock=time.monotonic):
         self._get_lock = get_lock
         self._tasks = list(tasks)
+        self._announce = announce
         self._clock = clock
         self._lock = None
         self._stop = threading.Event()
@@ -69,6 +72,7 @@ class Caretaker:
 
         :raises Exception: of the lock service.
         """
+        self._announce()
         if not self._is_elected():
             return
         for task in self._tasks:

@@ -26,7 +26,7 @@ from oslo_log import log as logging
 from dcn_plugins.ceph import guarded_rbd
 from dcn_plugins.ceph import importer
 from dcn_plugins.cinder import backend as backends
-from dcn_plugins.cinder import caretaker
+from dcn_plugins.cinder import duties
 from dcn_plugins.cinder import image_locations
 from dcn_plugins.cinder import image_sources
 from dcn_plugins.cinder import lock_guard
@@ -193,16 +193,7 @@ class DCNRBDDriver(rbd.RBDDriver):
     def _start_periodic_tasks(self):
         # Upstream's purge of the trash runs on each node, ends for ever with
         # the first error, and purges what belongs to others.
-        tasks = [caretaker.Task(
-            'To end what dead holders have left',
-            self.lock_guard.settlement.sweep, caretaker.TURN_SECONDS)]
-        if self.configuration.enable_deferred_deletion:
-            tasks.append(caretaker.Task(
-                'To purge the trash', self._trash_purge,
-                self.configuration.deferred_deletion_purge_interval))
-        name = f'dcn:caretaker:{self.cluster_name or self.host}'
-        self.caretaker = caretaker.Caretaker(
-            lambda: self.backend.get_lock(name), tasks)
+        self.caretaker = duties.caretaker(self)
         self.caretaker.start()
 
     def touched(self, operation, call, own):

@@ -15,6 +15,14 @@ OPTS = [
              '([coordination] backend_url). When the time is over the '
              'operation fails before it has changed anything. Set it above '
              'the longest operation of the backend.'),
+    cfg.FloatOpt(
+        'stuck_seconds', default=120.0, min=10.0, max=86400.0,
+        help='How long, in seconds (10 to 86400), nobody must have worked on '
+             'a volume or snapshot in a state like "creating" or "deleting" '
+             'before it counts as stuck: it is then set to its error state, '
+             'or deleted once more. What a dead cinder-volume had begun is '
+             'taken over earlier. Of use with the driver dcn-etcd3+http '
+             'only, which can tell whether anybody has a lock.'),
     cfg.StrOpt(
         'fence', default='blocklist', choices=[
             ('blocklist', 'Whoever takes over the lock of a holder that has '

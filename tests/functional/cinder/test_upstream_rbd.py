@@ -17,6 +17,7 @@ import fixtures
 from dcn_plugins.ceph import guarded_rbd
 from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import rbd_driver
+from dcn_plugins.cinder import rbd_program
 from dcn_plugins.locking import names
 from tests.fakes import lock
 
@@ -30,12 +31,15 @@ def ours():
     our class and never end), and so it must while a test runs: the tests
     patch ``_get_usage_info`` by two paths that must mean one class.
 
-    librbd is a mock of theirs, which they look into: nothing stands before it.
+    librbd and what runs programs are mocks of theirs, which they look into:
+    nothing stands before them.
     """
     stand_in = types.SimpleNamespace(
         **{**vars(rbd), 'RBDDriver': rbd_driver.DCNRBDDriver})
     with mock.patch.object(test_rbd, 'driver', stand_in), mock.patch.object(
-            guarded_rbd, 'GuardedRBD', lambda module, *_args: module):
+            guarded_rbd, 'GuardedRBD',
+            lambda module, *_args: module), mock.patch.object(
+            rbd_program, 'in_process', lambda execute, _actions: execute):
         yield
 
 
