@@ -2,6 +2,8 @@
 """python -m tests.chaos: break things, and see whether promises hold."""
 
 import argparse
+import collections
+import contextlib
 import pathlib
 import shutil
 import signal
@@ -11,8 +13,6 @@ import time
 
 from tests.chaos import flavours
 
-DEFAULT_SECONDS = 20.0
-
 
 def parse(arguments):
     """Return the command line."""
@@ -21,71 +21,103 @@ def parse(arguments):
         description='Break things under load and check what users saw; exit '
                     'with 1 if a promise was broken.')
     levels = parser.add_subparsers(dest='level', required=True)
-    storage = levels.add_parser(
-        'storage', help='drivers on Ceph and etcd, without OpenStack')
-    kinds = storage.add_mutually_exclusive_group()
-    kinds.add_argument(
-        '--stock', dest='flavour', action='store_const', const=flavours.STOCK,
-        help='upstream\'s driver and tooz; its violations are only counted')
-    kinds.add_argument(
-        '--without', dest='flavour', choices=flavours.PARTS,
-        help='ours with a part taken away: it has to fail')
-    storage.set_defaults(flavour=flavours.OURS)
-    storage.add_argument(
-        '--seeds', default='1-3', metavar='N-N', help='1-3 unless given')
-    storage.add_argument(
-        '--seconds', type=float, default=DEFAULT_SECONDS, metavar='N',
-        help='for each seed, %(default)g unless given')
-    storage.add_argument(
-        '--verbs', metavar='VERB,VERB', help='all unless given')
-    storage.add_argument(
-        '--dir', type=pathlib.Path, metavar='DIRECTORY',
-        help='for the daemons and their logs; a new one unless given')
-    storage.add_argument(
-        '--histories', type=pathlib.Path, metavar='DIRECTORY',
-        help='keep each history, and the logs of those that are bad')
+    for level, seconds, text in (
+            ('storage', 20.0, 'drivers on Ceph and etcd, without OpenStack'),
+            ('services', 40.0, 'users of Cinder\'s API; two cinder-volumes')):
+        _add_options(levels.add_parser(level, help=text), seconds)
     return parser.parse_args(arguments)
 
 
-def run_storage(options):
-    """Run all seeds on one site; return their results."""
+def _add_options(parser, seconds):
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        '--stock', dest='flavour', action='store_const', const=flavours.STOCK,
+        help='upstream\'s driver and tooz; its violations are only counted')
+    if parser.prog.endswith('storage'):
+        kinds.add_argument(
+            '--without', dest='flavour', choices=flavours.PARTS,
+            help='ours with a part taken away: it has to fail')
+    parser.set_defaults(flavour=flavours.OURS)
+    parser.add_argument(
+        '--seeds', default='1-3', metavar='N-N', help='1-3 unless given')
+    parser.add_argument(
+        '--seconds', type=float, default=seconds, metavar='N',
+        help='for each seed, %(default)g unless given')
+    parser.add_argument(
+        '--verbs', metavar='VERB,VERB', help='all unless given')
+    parser.add_argument(
+        '--dir', type=pathlib.Path, metavar='DIRECTORY',
+        help='for the daemons and their logs; a new one unless given')
+    parser.add_argument(
+        '--histories', type=pathlib.Path, metavar='DIRECTORY',
+        help='keep each history, and the logs of those that are bad')
+
+
+@contextlib.contextmanager
+def _site(options):
+    """Yield a site that runs, and who watches it."""
     from tests.chaos import observer
-    from tests.chaos import plan
     from tests.chaos import proxy
     from tests.chaos import site as sites
-    from tests.chaos import storage
-    from tests.chaos import workers
     from tests.lab import __main__ as lab_command
 
-    verbs = tuple(options.verbs.split(',')) if options.verbs else plan.VERBS
     directory = options.dir or pathlib.Path(
         tempfile.mkdtemp(prefix='dcn-chaos-', dir='/var/tmp'))
     loop = proxy.Loop()
     site = sites.Site(directory, loop)
-    results = []
     try:
         lab_command.install_plugins(site.lab)
         site.start()
-        template = workers.Template(site.lab)
         watch = observer.Observer(site, sites.POOL)
-        for seed in storage.seeds(options.seeds):
-            began = time.monotonic()
-            results.append(storage.Run(
-                site, watch, loop, template, options.flavour, seed,
-                options.seconds, verbs).run())
-            if options.histories:
-                keep(options.histories /
-                     f'{len(results)}-{options.flavour}-{seed}',
-                     results[-1], site.lab.path('log'))
-            print(f'{results[-1]}\n  in {time.monotonic() - began:.0f} s',
-                  flush=True)
-            watch.sweep()
+        yield site, watch, loop
         watch.close()
-        template.close()
     finally:
         site.close()
         loop.close()
-    return results
+
+
+def run_storage(options):
+    """Yield the result of each seed, of drivers without OpenStack."""
+    from tests.chaos import plan
+    from tests.chaos import storage
+    from tests.chaos import workers
+
+    with _site(options) as (site, watch, loop):
+        template = workers.Template(site.lab)
+        for seed in seeds(options.seeds):
+            yield site, storage.Run(
+                site, watch, loop, template, options.flavour, seed,
+                options.seconds, _verbs(options, plan.VERBS)).run()
+            watch.sweep()
+        template.close()
+
+
+def run_services(options):
+    """Yield the result of each seed, of Cinder's services."""
+    from tests.chaos import cloud_run
+    from tests.chaos import plan
+    from tests.chaos import services
+
+    with _site(options) as (site, watch, loop):
+        made = services.Services(site, loop)
+        made.start()
+        for seed in seeds(options.seeds):
+            yield site, cloud_run.Run(
+                site, watch, made, options.flavour, seed, options.seconds,
+                _verbs(options, plan.SERVICE_VERBS)).run()
+            watch.sweep()
+
+
+def _verbs(options, all_of_them):
+    return (tuple(options.verbs.split(',')) if options.verbs
+            else all_of_them)
+
+
+def seeds(text):
+    """Return the numbers of a text like ``1-3,7``."""
+    return [seed for part in text.split(',')
+            for first, _dash, last in [part.partition('-')]
+            for seed in range(int(first), int(last or first) + 1)]
 
 
 def keep(directory, result, logs):
@@ -94,30 +126,54 @@ def keep(directory, result, logs):
     directory.mkdir(parents=True)
     (directory / 'history').write_text(result.record.to_json())
     (directory / 'result').write_text(f'{result}\n')
-    for log in logs.glob(f's{result.seed}-*.log'):
-        if result.violations or result.failures:
+    if result.violations or result.failures:
+        for log in (*logs.glob(f's{result.seed}-*.log'),
+                    *logs.glob('cinder-*.log')):
             shutil.copy(log, directory)
-        log.unlink()
 
 
-def main(arguments=None):
-    """Run a level; return the exit code."""
+LEVELS = {'storage': run_storage, 'services': run_services}
+
+
+def main(arguments=None, levels=LEVELS):
+    """Run a level; return the exit code.
+
+    :param levels: functions that yield ``(site, result)``, by name.
+    """
     options = parse(arguments)
     # So that what was started is ended.
     signal.signal(signal.SIGTERM, lambda *_args: sys.exit(1))
-    results = run_storage(options)
-    found = {}
-    for result in results:
-        for violation in result.violations:
-            found[violation.rule] = found.get(violation.rule, 0) + 1
-    total = sum(found.values())
-    print(f'\n{options.flavour}: {len(results)} seeds, '
-          f'{sum(len(r.record.operations) for r in results)} operations, '
-          f'{sum(len(r.record.faults) for r in results)} faults, '
-          f'{total} violations '
-          + ', '.join(f'{rule} {n}' for rule, n in sorted(found.items())))
-    is_broken = any(result.failures for result in results)
-    return int(is_broken or (total > 0 and options.flavour != flavours.STOCK))
+    results = []
+    began = time.monotonic()
+    for site, result in levels[options.level](options):
+        results.append(result)
+        print(f'{result}\n  after {time.monotonic() - began:.0f} s',
+              flush=True)
+        if options.histories:
+            keep(options.histories / f'{len(results)}-{options.flavour}-'
+                 f'{result.seed}', result, site.lab.path('log'))
+    print(f'\n{summary(options.flavour, results)}')
+    return verdict(options.flavour, results)
+
+
+def summary(flavour, results):
+    """Return a line on all results."""
+    rules = collections.Counter(violation.rule for result in results
+                                for violation in result.violations)
+    return (f'{flavour}: {len(results)} seeds, '
+            f'{sum(len(r.record.operations) for r in results)} operations, '
+            f'{sum(len(r.record.faults) for r in results)} faults, '
+            f'{rules.total()} violations '
+            + ', '.join(f'{rule} {n}' for rule, n in sorted(rules.items()))
+            ).strip()
+
+
+def verdict(flavour, results):
+    """Return the exit code: what is only counted does not fail."""
+    # Without results nothing was shown.
+    is_broken = not results or any(result.failures for result in results)
+    is_violated = any(result.violations for result in results)
+    return int(is_broken or (is_violated and flavour != flavours.STOCK))
 
 
 if __name__ == '__main__':

@@ -63,3 +63,23 @@ class Inventory:
         """Return ``{(image, snapshot)}`` that some image shares data with."""
         return {image.parent for image in self.images.values()
                 if image.parent}
+
+
+def renamed(found, names):
+    """Return an inventory with other names.
+
+    :param names: ``{name: other name}``, of images and snapshots. What comes
+        after them in a name, like ``.deleted``, is kept.
+    """
+    def other(name):
+        known, dot, rest = name.partition('.')
+        return names.get(known, known) + dot + rest
+
+    images = {}
+    for name, image in found.images.items():
+        parent = image.parent and tuple(map(other, image.parent))
+        images[other(name)] = dataclasses.replace(
+            image, parent=parent, snapshots={
+                other(snapshot): held
+                for snapshot, held in image.snapshots.items()})
+    return dataclasses.replace(found, images=images)

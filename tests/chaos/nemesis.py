@@ -10,6 +10,7 @@ import time
 
 from tests.chaos import history
 from tests.chaos import links
+from tests.chaos import plan
 
 # How long a process that is at work is looked for.
 AIM_SECONDS = 1.0
@@ -92,7 +93,7 @@ class Nemesis:
 
     def _carry_out(self, step):
         verb = getattr(self, f'_{step.verb}')
-        if step.verb in _SHARED:
+        if step.verb in plan.SHARED:
             victim = 'all'
             context = verb()
         else:
@@ -231,7 +232,3 @@ class Nemesis:
             self._is_kept = True
         yield
         self._site.wait_etcd()
-
-
-_SHARED = frozenset(['leader_kill', 'leader_pause', 'leader_part',
-                     'etcd_pause', 'osd_pause', 'mon_pause', 'etcd_restore'])

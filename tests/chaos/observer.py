@@ -19,8 +19,8 @@ MARKERS = 'dcn_operations'
 
 _GIB = 1 << 30
 _LABEL_BYTES = 128
-# Something may be removed while it is looked at.
-_LOOKS = 20
+# An image that is in the list and cannot be opened.
+_TORN = inventory.Image(0, 'cannot be opened')
 _TRASH_NAMESPACE = rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH
 
 
@@ -61,20 +61,11 @@ class Observer:
             opened.flush()
 
     def inventory(self):
-        """Return what there is now.
-
-        :raises rbd.ImageNotFound: if it changes all the time.
-        """
+        """Return what there is now."""
         with self._lock:
-            for _try in range(_LOOKS):
-                with contextlib.suppress(rbd.ImageNotFound):
-                    return self._inventory()
-            return self._inventory()
-
-    def _inventory(self):
-        return inventory.Inventory(
-            self._images(), self._counter(), self.keys(), self.leases(),
-            self._markers())
+            return inventory.Inventory(
+                self._images(), self._counter(), self.keys(), self.leases(),
+                self._markers())
 
     def sweep(self):
         """Remove all that a run has left, that the next one begins anew."""
@@ -145,13 +136,22 @@ class Observer:
         images = {}
         for name in self._rbd.list(self._ioctx):
             if name != COUNTER:
-                with rbd.Image(self._ioctx, name, read_only=True) as image:
-                    images[name] = self._image(image, trash)
+                images[name] = self._opened(trash, name)
         for one in trash:
-            with rbd.Image(self._ioctx, image_id=one,
+            images[inventory.TRASH + one] = self._opened(trash, image_id=one)
+        # Removed while it was looked at, or really there without a header.
+        gone = [name for name, image in images.items() if image == _TORN]
+        there = set(self._rbd.list(self._ioctx)) if gone else set()
+        return {name: image for name, image in images.items()
+                if image != _TORN or name in there}
+
+    def _opened(self, trash, *name, **image_id):
+        try:
+            with rbd.Image(self._ioctx, *name, **image_id,
                            read_only=True) as image:
-                images[inventory.TRASH + one] = self._image(image, trash)
-        return images
+                return self._image(image, trash)
+        except rbd.ImageNotFound:
+            return _TORN
 
     def _image(self, image, trash):
         content = _label(image)

@@ -23,13 +23,15 @@ PROCESS = {
 #: What happens to all of them.
 SHARED = {
     'leader_kill': 2, 'leader_pause': 2, 'leader_part': 2, 'etcd_pause': 1,
-    'osd_pause': 2, 'mon_pause': 1, 'etcd_restore': 1,
+    'osd_pause': 2, 'mon_pause': 1, 'etcd_restore': 1, 'rabbit_pause': 1,
 }
 
-VERBS = (*PROCESS, *SHARED)
+SERVICE_VERBS = (*PROCESS, *SHARED)
+VERBS = tuple(verb for verb in SERVICE_VERBS if verb != 'rabbit_pause')
 
 # Those that are meant to last for longer than a lease.
 _LONG = frozenset(['pause', 'etcd_hold', 'etcd_cut', 'ceph_hold'])
+_PAUSES = frozenset(['etcd_pause', 'osd_pause', 'mon_pause', 'rabbit_pause'])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,6 @@ def _seconds(random, verb, ttl_seconds):
         return ttl_seconds + random.uniform(0.3, 3.0)
     if verb == 'kill':
         return random.uniform(0.05, 1.5)
-    if verb in ('etcd_pause', 'osd_pause', 'mon_pause'):
+    if verb in _PAUSES:
         return random.uniform(0.5, ttl_seconds + 3.0)
     return random.uniform(0.3, ttl_seconds)

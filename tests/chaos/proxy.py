@@ -202,6 +202,13 @@ class _Link:
             writer.transport.abort()
 
 
+def before(loop, site):
+    """Return one proxy before each member of a site's etcd."""
+    address = site.lab.address(site.ceph.site)
+    return [Proxy(loop, (address, member.listening_port))
+            for member in site.members]
+
+
 async def _listening(serve, listen):
     """Return a server that listens."""
     return await asyncio.start_server(serve, *listen, backlog=256)

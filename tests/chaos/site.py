@@ -22,6 +22,7 @@ NAME = 'dcn0'
 POOL = 'volumes'
 #: Of the ports below, in front of each member.
 _PEER = 'etcd-peer-proxy'
+_PORTS_FROM = 22000
 _SENDER = b'\r\nx-server-from: '
 
 
@@ -90,6 +91,9 @@ class Site:
         os.environ[layouts.MARKER] = str(directory)
         cleanup.remove(directory)
         self.lab = layouts.Layout.create(directory, edges=1)
+        # Where no other lab looks for a port: one whose member was killed is
+        # free, and the member wants it back.
+        self.lab.state['ports']['before all others'] = [_PORTS_FROM, 1]
         self._loop = loop
         self.ceph = ceph.Cluster(self.lab, NAME)
         self.members = [Member(self.lab, NAME, number)
