@@ -5,48 +5,53 @@ Each has somebody who works on the object and then sets another state. When he
 dies, or his message is lost, or the database does not answer when he is done,
 the state stays. What becomes of it then:
 
-=====================  ==================================  ====================
-Volume                 Who works on it, and under what     Becomes
-=====================  ==================================  ====================
-creating               manager; ``SOURCE-delete_volume``   error
-                       or ``-delete_snapshot`` if it has
-                       a source, else the driver's locks
-                       for part of the time
-downloading            manager; the driver's locks         error
-deleting,              manager; ``ID-delete_volume``       deleted once more
-error_managing_-                                           (with its snapshots,
-deleting                                                   as Cinder's cleanup)
-unmanaging             manager; ``ID-delete_volume``       unmanaged once more
-extending              manager; the driver's locks         error_extending
-retyping               manager; the driver's locks         as its attachments
-reverting              manager; the driver's locks         error, and its
-                                                           snapshot available
-managing               manager; the driver's locks         error_managing
-uploading              manager; ``ID-copy_volume_to_-      as its attachments
-                       image`` if the driver takes it
-maintenance, any with  manager; the driver's locks, until  migration_status
-migration_status       there is a volume to copy to        error; maintenance
-starting, migrating                                        as its attachments
-attaching, detaching,  Nova asks for it, and ends it       left alone
-reserved
-backing-up,            cinder-backup, which ends it when   left alone
-restoring-backup       it starts
-migration_status       manager, or Nova for an attached    left alone
-migrating with a       volume: a copy takes hours and is
-target, completing     under no lock
-=====================  ==================================  ====================
+=======================  ==============================  =====================
+Volume                   Who works on it, under what     Becomes
+=======================  ==============================  =====================
+creating                 manager; the lock of its        error
+                         source's deletion, else the
+                         driver's for part of the time
+downloading              manager; the driver's           error
+deleting                 manager; that of its deletion   deleted once more,
+                                                         with its snapshots
+error_managing_deleting  the same                        deleted once more
+unmanaging               the same                        unmanaged once more
+extending                manager; the driver's           error_extending
+retyping                 manager; the driver's           as its attachments
+reverting                manager; the driver's           error; its snapshot
+                                                         available
+managing                 manager; the driver's           error_managing
+uploading                manager; that of an upload, if  as its attachments
+                         the driver takes it
+maintenance              see the migrations              as its attachments
+attaching, detaching     Nova asks for it, and ends it   left alone
+reserved                 the same                        left alone
+backing-up               cinder-backup, which ends it    left alone
+                         when it starts
+restoring-backup         the same                        left alone
+=======================  ==============================  =====================
 
-=====================  ==================================  ====================
-Snapshot               Who works on it, and under what     Becomes
-=====================  ==================================  ====================
-creating               manager; the driver's locks         error
-deleting               manager; ``ID-delete_snapshot``,    deleted once more
-                       or the deletion of its volume
-unmanaging             manager; ``ID-delete_snapshot``     unmanaged once more
-restoring              the reverting of its volume         available, when its
-                                                           volume is through
-backing-up             cinder-backup                       left alone
-=====================  ==================================  ====================
+=======================  ==============================  =====================
+Migration of a volume    Who works on it, under what     Becomes
+=======================  ==============================  =====================
+starting                 scheduler, manager              error
+migrating, no target     manager; the driver's           error
+migrating to a target    manager, for hours, or Nova;    left alone
+                         none
+completing               manager; none                   left alone
+=======================  ==============================  =====================
+
+=======================  ==============================  =====================
+Snapshot                 Who works on it, under what     Becomes
+=======================  ==============================  =====================
+creating                 manager; the driver's           error
+deleting                 manager; that of its deletion,  deleted once more
+                         or that of its volume
+unmanaging               manager; that of its deletion   unmanaged once more
+restoring                with its volume                 available, once its
+                                                         volume is through
+backing-up               cinder-backup                   left alone
+=======================  ==============================  =====================
 
 How it is known that nobody works on an object is the matter of
 :mod:`dcn_plugins.cinder.suspects`.

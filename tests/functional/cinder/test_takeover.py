@@ -32,6 +32,7 @@ from sqlalchemy.engine import default
 from dcn_plugins.cinder import stuck_objects
 from dcn_plugins.cinder import takeover
 from dcn_plugins.locking import names
+from tests.functional.locking import etcd_server
 
 CLUSTER = 'dcn0@ceph'
 NODE = 'dcn0-vol-0@ceph'
@@ -217,6 +218,13 @@ class VolumeStatesTest(TakeoverTestCase):
         self.pass_time()
         self.assertEqual('error_extending', self.status(volume))
 
+    def test_a_migrated_volume_has_two_names(self):
+        volume = self.create_volume('extending', _name_id=fake.UUID1)
+        for name in (f'volume-{fake.UUID1}', f'volume-{volume.id}'):
+            self.claimed = {names.Scope('f', 'p').image(name)}
+            self.pass_time()
+            self.assertEqual('extending', self.status(volume))
+
     def test_a_lock_now_and_then_protects_it(self):
         volume = self.create_volume('extending')
         for _time in range(4):
@@ -398,6 +406,9 @@ class CreationTest(TakeoverTestCase):
             for zone in ('az0', 'az1'))
         again = self.create_volume('creating', host=None,
                                    availability_zone='az0')
+        placed = self.create_volume(
+            'creating', host='dcn1-vol-0@ceph#p', availability_zone='az0',
+            cluster_name='dcn1@ceph#p')
         self.pass_time()
         # The scheduler may have their messages when it comes back.
         self.assertEqual('creating', self.status(lost))
@@ -406,8 +417,8 @@ class CreationTest(TakeoverTestCase):
                             cluster_name=None)
         self.pass_time()
         self.assertEqual(
-            ('error', 'creating', 'error'),
-            (self.status(lost), self.status(elsewhere), self.status(again)))
+            ['error', 'creating', 'error', 'creating'],
+            list(map(self.status, (lost, elsewhere, again, placed))))
 
     def test_a_snapshot_is_an_error(self):
         volume = self.create_volume('available')
@@ -527,7 +538,8 @@ class OutageTest(TakeoverTestCase):
         volume = self.create_volume('extending')
         self.pass_time(QUIET_SECONDS - 20)
         self.is_healthy = False
-        self.pass_time()
+        self.pass_time(40)
+        self.assertEqual('extending', self.status(volume))
         self.is_healthy = True
         self.pass_time(QUIET_SECONDS - 20)
         self.assertEqual('extending', self.status(volume))
@@ -682,6 +694,53 @@ class DeadPeerTest(TakeoverTestCase):
             self.create_row(self.create_volume('creating'), service_id)
         self.pass_time(QUIET_SECONDS - 20)
         self.assertEqual([], self.requests())
+
+
+class EtcdTest(TakeoverTestCase):
+    """The names of the locks are those that are in etcd."""
+
+    def setUp(self):
+        super().setUp()
+        server = self.useFixture(etcd_server.EtcdServer())
+        coordination.COORDINATOR.stop()
+        self.override_config('backend_url', f'dcn-etcd3+http://{server.hosts}',
+                             group='coordination')
+        coordination.COORDINATOR.start()
+        self.locks = coordination.COORDINATOR.coordinator.locks
+        self.scope = names.Scope('f', 'p')
+        self.takeover = takeover.Takeover(
+            NODE, CLUSTER, self.locks.is_claimed, lambda: self.scope,
+            QUIET_SECONDS, clock=lambda: self.now)
+
+    def test_what_the_manager_or_the_driver_holds_is_left_alone(self):
+        source = self.create_volume('available')
+        held = [self.create_volume('extending'),
+                self.create_snapshot('creating', source)]
+        self.locks.acquire([(self.scope.image(held[0].name), 'x')])
+        self.locks.acquire([(self.scope.snapshot(
+            source.name, held[1].name), 's')])
+        clone = self.create_volume('creating', source_volid=source.id)
+        free = self.create_volume('extending')
+        casts = Casts(self)
+        self.create_volume('deleting')
+        deleting = self.create_volume('deleting')
+        self.create_snapshot('deleting', source)
+        snapshot = self.create_snapshot('deleting', source)
+        for name in (f'{deleting.id}-delete_volume',
+                     f'{source.id}-delete_volume',
+                     f'{snapshot.id}-delete_snapshot'):
+            coordination.COORDINATOR.get_lock(name).acquire()
+        self.pass_time()
+        self.assertEqual(['extending', 'creating', 'creating'],
+                         list(map(self.status, [*held, clone])))
+        self.assertEqual('error_extending', self.status(free))
+        self.assertEqual(
+            ['delete_snapshot', 'delete_volume'],
+            sorted(name for name, _obj, _args, _kwargs in casts.sent))
+        self.assertNotIn(deleting.id, [obj.id for _n, obj, _a, _k
+                                       in casts.sent])
+        self.assertNotIn(snapshot.id, [obj.id for _n, obj, _a, _k
+                                       in casts.sent])
 
 
 class ManagerTest(TakeoverTestCase):
