@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the locks of a driver need of its backend: Ceph, etcd, the options."""
 
+import contextlib
+
 from cinder import coordination
 from cinder import utils
 from cinder.volume.drivers import rbd
 from oslo_config import cfg
+from oslo_log import log as logging
 
 from dcn_plugins.ceph import client_pool
 from dcn_plugins.ceph import fence
 from dcn_plugins.ceph import markers
+from dcn_plugins.cinder import stuck_objects
 from dcn_plugins import exceptions
+from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import names
 from dcn_plugins.locking import native
 
 CONF = cfg.CONF
+LOG = logging.getLogger(__name__)
 
 
 def off_hub(function, *args, **kwargs):
@@ -58,6 +64,28 @@ class Backend:
     def get_lock(self, name):
         """Return a lock as tooz defines it."""
         return coordination.COORDINATOR.get_lock(name)
+
+    @contextlib.contextmanager
+    def uploading(self, volume):
+        """Hold a lock that keeps nobody off while the block runs.
+
+        It shows the caretaker that somebody works; without etcd it does not.
+        """
+        locks, hold = self.locks(), None
+        try:
+            if locks is not None:
+                hold = locks.acquire([(
+                    stuck_objects.upload_lock(volume.id),
+                    lock_queue.SHARED)], 0.0)
+        except exceptions.EtcdError as exc:
+            LOG.debug('Nobody sees that %s is uploaded: %s', volume.id, exc)
+        try:
+            yield
+        finally:
+            if hold is not None:
+                # Whatever became of it, the work was done.
+                with contextlib.suppress(exceptions.LockError):
+                    locks.release(hold)
 
     def wait_seconds(self):
         """Return how long an operation queues for its locks."""

@@ -35,8 +35,9 @@ def caretaker(driver):
                 driver.host, driver.cluster_name,
                 lambda names: backend.locks().is_claimed(names),
                 backend.scope, CONF.dcn.stuck_seconds, present.hosts,
-                lambda: driver._stats.get('backend_state', 'up') == 'up'
-            ).run, TAKEOVER_SECONDS))
+                lambda: driver._stats.get('backend_state', 'up') == 'up',
+                driver.site_zone(), has_upload_locks=True).run,
+            TAKEOVER_SECONDS))
     return caretakers.Caretaker(
         lambda: backend.get_lock(f'dcn:caretaker:{cluster}'), tasks,
         announce)

@@ -292,6 +292,13 @@ class DCNRBDDriver(rbd.RBDDriver):
             self.lock_scope().cluster)
         call['image_location'] = (location, None)
 
+    def copy_volume_to_image(self, context, volume, image_service,
+                             image_meta):
+        """Upload as upstream; others see that it is being done."""
+        with self.backend.uploading(volume):
+            super().copy_volume_to_image(context, volume, image_service,
+                                         image_meta)
+
     def _create_cloned_volume_under_locks(self, volume, src_vref):
         try:
             return rbd.RBDDriver.create_cloned_volume(self, volume, src_vref)
@@ -343,10 +350,13 @@ class DCNRBDDriver(rbd.RBDDriver):
         super()._update_volume_stats()
         self._stats.update(self._capabilities())
 
-    def _site(self):
-        return (self.configuration.safe_get('dcn_site')
-                or self.configuration.safe_get('backend_availability_zone')
+    def site_zone(self):
+        """Return the availability zone of this backend."""
+        return (self.configuration.safe_get('backend_availability_zone')
                 or CONF.storage_availability_zone)
+
+    def _site(self):
+        return self.configuration.safe_get('dcn_site') or self.site_zone()
 
     def _capabilities(self):
         """Return what cinder-scheduler may know beyond upstream's statistics.

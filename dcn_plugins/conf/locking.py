@@ -18,11 +18,14 @@ OPTS = [
     cfg.FloatOpt(
         'stuck_seconds', default=120.0, min=10.0, max=86400.0,
         help='How long, in seconds (10 to 86400), nobody must have worked on '
-             'a volume or snapshot in a state like "creating" or "deleting" '
-             'before it counts as stuck: it is then set to its error state, '
-             'or deleted once more. What a dead cinder-volume had begun is '
-             'taken over earlier. Of use with the driver dcn-etcd3+http '
-             'only, which can tell whether anybody has a lock.'),
+             'a volume or snapshot, and nobody had or queued for its locks, '
+             'before its state counts as stuck and is ended by the cluster: '
+             'deletions are sent again, all else becomes an error or what it '
+             'was. What may work without a lock, as the download of an '
+             'image, gets 30 times as long. Set it above the time in which '
+             'RabbitMQ delivers again what a lost connection had. Of use '
+             'with the driver dcn-etcd3+http only, which can tell whether '
+             'anybody has a lock.'),
     cfg.StrOpt(
         'fence', default='blocklist', choices=[
             ('blocklist', 'Whoever takes over the lock of a holder that has '
