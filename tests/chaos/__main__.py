@@ -87,7 +87,8 @@ def run_storage(options):
         for seed in seeds(options.seeds):
             yield site, storage.Run(
                 site, watch, loop, template, options.flavour, seed,
-                options.seconds, _verbs(options, plan.VERBS)).run()
+                options.seconds, _verbs(options, plan.verbs_of(
+                    options.flavour, seed))).run()
             watch.sweep()
         template.close()
 

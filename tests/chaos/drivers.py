@@ -79,11 +79,12 @@ class Counter:
         self._guarded = self._by_cinder if (
             flavour == flavours.STOCK) else self._by_us
 
-    def increment(self, tell, seconds):
+    def increment(self, tell, before, within):
         """Read the number and write one more; return ``(outcome, error)``.
 
         :param tell: called with what was read, before it is written.
-        :param seconds: how long the write takes, as calls of librbd may take
+        :param before: seconds before the write is begun.
+        :param within: seconds that it takes, as calls of librbd may take
             long.
         """
         is_begun = False
@@ -92,9 +93,10 @@ class Counter:
                 with rbd.rbd.Image(ioctx, COUNTER) as image:
                     found = int(image.read(0, _BYTES).rstrip(b'\0') or 0)
                     tell(found)
+                    time.sleep(before)
                     check()
                     is_begun = True
-                    time.sleep(seconds)
+                    time.sleep(within)
                     image.write(b'%d'.ljust(_BYTES, b'\0') % (found + 1), 0)
         # As for the driver: all that it may raise.
         except Exception as exc:

@@ -112,8 +112,11 @@ class Nemesis:
         """Return a process; one that is between a read and its write."""
         running = [t for t in self._targets if t.worker.is_running]
         end = self._clock() + AIM_SECONDS
-        while step.is_aimed and self._clock() < end:
-            busy = self._busy(step.choice)
+        is_aimed = step.is_aimed or step.verb == plan.FORGIVE
+        # Only what counts may be hit then.
+        choice = 0.0 if step.verb == plan.FORGIVE else step.choice
+        while is_aimed and self._clock() < end:
+            busy = self._busy(choice)
             for target in running:
                 if target.worker.name in busy:
                     return target
@@ -137,6 +140,13 @@ class Nemesis:
         target.worker.resume()
 
     _pause_briefly = _pause
+
+    @contextlib.contextmanager
+    def _forgive(self, target):
+        target.worker.pause()
+        yield
+        self._site.ceph.ceph('osd', 'blocklist', 'clear')
+        target.worker.resume()
 
     @contextlib.contextmanager
     def _kill(self, target):

@@ -19,6 +19,8 @@ REPAIR_SECONDS = 20.0
 # A deletion is asked for so often.
 DELETION_TRIES = 3
 _LOOK_SECONDS = 0.2
+# So many violations of a run are told; more than that say the same.
+_SHOWN = 12
 
 
 @dataclasses.dataclass
@@ -45,7 +47,8 @@ class Result:
                 f'{len(record.faults)} faults, '
                 f'{len(self.violations)} violations'
                 + ''.join(f'\n  FAILED  {one}' for one in self.failures)
-                + ''.join(f'\n  {one}' for one in self.violations))
+                + ''.join(f'\n  {one}' for one in self.violations[:_SHOWN])
+                + ('\n  ...' if len(self.violations) > _SHOWN else ''))
 
 
 class Run:

@@ -98,7 +98,7 @@ class Worker:
         if request['kind'] == history.INCREMENT:
             outcome, error = self._counter.increment(
                 lambda found: self._line.say(number=number, found=found),
-                request['seconds'])
+                request['before'], request['within'])
         else:
             outcome, error = self._manager.run(request)
         self._line.say(number=number, outcome=outcome, error=error)

@@ -40,11 +40,16 @@ class PlanTest(testtools.TestCase):
             self.assertEqual(1, len({step.verb for step in steps}))
         self.assertEqual([[], []], made(verbs=()))
 
+    def test_a_part_that_only_a_forgotten_fence_shows(self):
+        self.assertEqual((plan.FORGIVE,), plan.verbs_of('deadline', 3))
+        self.assertEqual((plan.FORGIVE,), plan.verbs_of('ours', 10))
+        self.assertEqual(plan.VERBS, plan.verbs_of('ours', 3))
+
     def test_what_is_to_cost_a_lease_lasts_longer_than_it(self):
         for seed in range(50):
             for step in made(seed, verbs=('pause',))[0]:
                 self.assertGreater(step.seconds, TTL_SECONDS)
 
     def test_nemesis_knows_all_verbs(self):
-        for verb in plan.VERBS:
+        for verb in (*plan.VERBS, plan.FORGIVE):
             self.assertTrue(callable(getattr(nemesis.Nemesis, f'_{verb}')))
