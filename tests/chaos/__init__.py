@@ -21,6 +21,7 @@ What is broken, and how:
 * ``site``: Ceph and etcd; keeps the state of etcd and brings it back
 * ``proxy``: between a process and a member of etcd, and between members
 * ``links``: keeps what Ceph sends from one process
+* ``wallclock``: makes the wall clock of one process wrong
 * ``nemesis``: carries out a plan, and repairs everything
 
 What runs:

@@ -83,7 +83,7 @@ def run_storage(options):
     from tests.chaos import workers
 
     with _site(options) as (site, watch, loop):
-        template = workers.Template(site.lab)
+        template = workers.Template(site.lab, site.clocks.environment)
         for seed in seeds(options.seeds):
             yield site, storage.Run(
                 site, watch, loop, template, options.flavour, seed,

@@ -15,6 +15,8 @@ from tests.chaos import plan
 # How long a process that is at work is looked for.
 AIM_SECONDS = 1.0
 DELAY_SECONDS = 0.3
+# By a part of a lease, by more than a fence lasts, and over years.
+_JUMPS = (2, -2, 7200, -7200, 10 ** 8)
 # What the JSON of a transaction says that deletes something.
 _DELETION = b'request_delete_range'
 
@@ -53,6 +55,8 @@ class Nemesis:
         self._stop = threading.Event()
         self._threads = []
         self._is_kept = False
+        # Of the step on a process; there is one at a time.
+        self._choice = 0.0
         #: What went wrong with the breaking itself.
         self.failures = []
 
@@ -110,6 +114,7 @@ class Nemesis:
 
     def _choose(self, step):
         """Return a process; one that is between a read and its write."""
+        self._choice = step.choice
         running = [t for t in self._targets if t.worker.is_running]
         end = self._clock() + AIM_SECONDS
         is_aimed = step.is_aimed or step.verb == plan.FORGIVE
@@ -147,6 +152,14 @@ class Nemesis:
         yield
         self._site.ceph.ceph('osd', 'blocklist', 'clear')
         target.worker.resume()
+
+    @contextlib.contextmanager
+    def _clock_jump(self, target):
+        """Let the wall clock of a process jump, and jump back."""
+        pid = target.worker.pid
+        self._site.clocks.jump(pid, _JUMPS[int(self._choice * len(_JUMPS))])
+        yield
+        self._site.clocks.jump(pid, 0)
 
     @contextlib.contextmanager
     def _kill(self, target):

@@ -18,6 +18,7 @@ PROCESS = {
     'release_unheard': 2,   # reset when a lock is given back, before it is
     'release_unanswered': 2,  # the same, after it is
     'ceph_hold': 2,         # nothing of Ceph's gets through
+    'clock_jump': 2,        # only the wall clock of the process
 }
 
 #: What happens to all of them.

@@ -118,6 +118,8 @@ class Services:
         self._scheduler = cinder.Scheduler(lab)
         self.volumes = [cinder.Volume(lab, sites.NAME, number)
                         for number in range(cinder.volumes(lab, sites.NAME))]
+        for volume in self.volumes:
+            volume.environment = lambda: site.clocks.environment
         self.proxies = [proxy.before(loop, site) for _one in self.volumes]
 
     def start(self):

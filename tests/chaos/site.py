@@ -12,6 +12,7 @@ import os
 import shutil
 
 from tests.chaos import proxy
+from tests.chaos import wallclock
 from tests.lab import cleanup
 from tests.lab import deadline
 from tests.lab import layout as layouts
@@ -99,6 +100,7 @@ class Site:
         self.members = [Member(self.lab, NAME, number)
                         for number in range(etcd.members(self.lab, NAME))]
         self._peers = []
+        self.clocks = wallclock.WallClocks(self.lab.path('run'))
 
     def start(self):
         """Start everything."""
