@@ -42,6 +42,8 @@ _HOST_AND_PORT = re.compile(
     r'(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s\[\]:@/?#]+))'
     r'(?::(?P<port>[0-9]{0,5}))?')
 _UNAUTHENTICATED = 16
+
+_NO_RETRIES = urllib3.Retry(total=False)
 # A member that does not know a token says so with other codes.
 _BAD_TOKENS = ('invalid auth token', 'revision of auth store is old')
 
@@ -91,18 +93,22 @@ class Pool:
 
     def __init__(self, context=None):
         self._options = {'ssl_context': context} if context else {}
+        self._pools = {}
         self._pid = None
 
-    @property
-    def _pool(self):
+    def _pool(self, endpoint):
         # Connections that a fork has copied would carry the answers of the
         # other process. They are dropped and not closed: they are in use.
         if self._pid != os.getpid():
-            # As many as wait at once keep theirs; more are closed after use.
-            self._manager = urllib3.PoolManager(
-                maxsize=64, retries=False, **self._options)
+            self._pools = {}
             self._pid = os.getpid()
-        return self._manager
+        found = self._pools.get(endpoint)
+        if found is None:
+            # As many as wait at once keep theirs; more are closed after use.
+            found = self._pools.setdefault(
+                endpoint, urllib3.connection_from_url(
+                    str(endpoint), maxsize=64, **self._options))
+        return found
 
     def post(self, endpoint, path, body, headers, seconds):
         """Return ``(status, bytes)``.
@@ -111,8 +117,8 @@ class Pool:
         :raises OSError: when it may have.
         """
         with _translated():
-            answer = self._pool.request(
-                'POST', f'{endpoint}{path}', body=body, headers=headers,
+            answer = self._pool(endpoint).urlopen(
+                'POST', path, body, headers, _NO_RETRIES,
                 timeout=_timeout(seconds))
         return answer.status, answer.data
 
@@ -120,8 +126,8 @@ class Pool:
     def stream(self, endpoint, path, body, headers, seconds):
         """Yield ``(status, iterator of bytes)`` of an answer without end."""
         with _translated():
-            answer = self._pool.request(
-                'POST', f'{endpoint}{path}', body=body, headers=headers,
+            answer = self._pool(endpoint).urlopen(
+                'POST', path, body, headers, _NO_RETRIES,
                 timeout=_timeout(seconds), preload_content=False)
             try:
                 yield answer.status, answer.stream(65536)
@@ -131,7 +137,10 @@ class Pool:
 
     def close(self):
         """Close all connections."""
-        self._pool.clear()
+        pools, self._pools = self._pools, {}
+        if self._pid == os.getpid():
+            for pool in pools.values():
+                pool.close()
 
 
 class NativeLine:
@@ -348,6 +357,12 @@ class Client:
         first = self._first
         if self._endpoints[first] == endpoint:
             self._first = (first + 1) % len(self._endpoints)
+
+
+def is_not_found(error):
+    """Tell whether etcd has refused a call as it does not know the lease."""
+    return isinstance(error, exceptions.EtcdRefused) and (
+        error.code == NOT_FOUND)
 
 
 def _timeout(seconds):

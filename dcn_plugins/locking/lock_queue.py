@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The queue of each lock in etcd: its keys, transactions and verdicts. Pure.
+"""The queue of each lock in etcd: its transactions and verdicts. Pure.
 
 Each claim has an entry under each of its names. An entry belongs to the lease
 of its process and goes when that ends. etcd's revisions are the order: a claim
@@ -15,14 +15,9 @@ whoever is next has to fence him first. Until then nobody else is granted, so
 such a holder who ends his work by himself has not lost his lock. A holder who
 could not end his work gives up the entries and leaves the records.
 
-Keys, below the prefix of the namespace::
-
-    n/NAME/MODE/q/CLAIM   entry, with the lease; MODE is "x" or "s"
-    n/NAME/MODE/f/CLAIM   fence record, without lease
-    d/CLAIM               the claim is done, with the lease
-
-So one range holds all that is in the way of a writer, and one what is in the
-way of a reader.
+The keys are those of :mod:`~dcn_plugins.locking.lock_keys`. What is sent most
+of the time is small: the rest, for when a lock is not free or was lost, is
+another transaction.
 
 A transaction may be sent again when its answer was lost: each one asks for
 what it has changed itself. It may also arrive long after its sender has given
@@ -31,11 +26,12 @@ is marked as done when it ends, so that it cannot enter any more. A mark goes
 with the lease, and without its lease no entry can be made either.
 """
 
-import base64
 import dataclasses
-import urllib.parse
 
-EXCLUSIVE, SHARED = 'x', 's'
+from dcn_plugins.locking import etcd_requests as requests
+from dcn_plugins.locking import lock_keys
+
+EXCLUSIVE, SHARED = lock_keys.EXCLUSIVE, lock_keys.SHARED
 
 # What a mark says of a claim that somebody else has ended.
 _BROKEN = 'broken'
@@ -44,9 +40,6 @@ _BROKEN = 'broken'
 #: etcd has at most 128 operations.
 MAX_NAMES = 40
 MAX_RECORDS = 40
-
-# Of one page; 128 bytes each or so.
-MAX_KEYS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,9 +71,11 @@ class Entry:
     """Somebody's place in the queue of one lock, or his fence record.
 
     :param name: of the lock.
+    :param claim: id of it.
     :param token: revision that created it.
     :param version: revision that changed it last.
     :param text: the holder, or the record.
+    :param is_guarded: whether it is of a claim that leaves records.
     """
 
     key: str
@@ -90,22 +85,7 @@ class Entry:
     token: int
     version: int
     text: str = ''
-
-
-@dataclasses.dataclass(frozen=True)
-class LeftBehind:
-    """The fence record of a claim that has no entry any more.
-
-    :param claim: its id.
-    :param modes: of its names, a dictionary.
-    :param record: the text.
-    :param token: revision that wrote it.
-    """
-
-    claim: str
-    modes: dict[str, str]
-    record: str
-    token: int
+    is_guarded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,11 +97,16 @@ class Granted:
 
 @dataclasses.dataclass(frozen=True)
 class Waiting:
-    """An older entry is in the way; its key is to be watched."""
+    """An older entry is in the way; its key is to be watched.
+
+    :param is_last: whether the claim is granted as soon as that key goes:
+        nothing else is in its way, and nothing can come between.
+    """
 
     token: int
     key: str
     holder: str = ''
+    is_last: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,37 +129,50 @@ class Gone:
 
 
 class Queues:
-    """The queues below one prefix.
+    """The queues of all locks below one prefix.
 
-    :param prefix: of all keys; services that share it exclude each other.
+    :param keys: :class:`~dcn_plugins.locking.lock_keys.Keys`; services that
+        share their prefix exclude each other.
     """
 
-    def __init__(self, prefix):
-        self._prefix = prefix.rstrip('/')
+    def __init__(self, keys):
+        self._keys = keys
 
-    def enter(self, claim, lease_id, is_patient=True):
-        """Return the transaction that grants a claim, or puts it in line.
+    def take(self, claim, lease_id):
+        """Return the transaction that grants a claim if nobody is in the way.
 
-        Its answer is for :meth:`verdict`.
-
-        :param is_patient: whether it is put in line; if not, its verdict is
-            :class:`Gone` when it was not granted.
+        Its success is the grant, and its revision the token. Else nothing is
+        done.
         """
-        entries = self._puts(claim, lease_id)
-        return {
-            'compare': [
-                *(_is_empty(self._in_the_way(name, mode))
-                  for name, mode in claim.wishes),
-                *self._is_new(claim)],
-            'success': entries + self._record_puts(claim),
-            'failure': [
-                {'request_txn': {'compare': self._is_new(claim),
-                                 'success': entries, 'failure': []}},
-                *self._ranges(claim)] if is_patient else self._ranges(claim)}
+        return requests.transaction(
+            [*(requests.is_empty(self._keys.in_the_way(name, mode))
+               for name, mode in claim.wishes),
+             requests.is_absent(self._keys.mark(claim.id)),
+             # Sent twice it would tell the second revision. The entries of
+             # a writer are in his own way.
+             *(requests.is_absent(self._entry(claim, name, mode))
+               for name, mode in claim.wishes if mode == SHARED)],
+            self._puts(claim, lease_id) + self._record_puts(claim))
+
+    def taken(self, answer):
+        """Return the grant of an answer to ``take``, or ``None``."""
+        return Granted(int(answer['header']['revision'])) if answer.get(
+            'succeeded') else None
+
+    def enter(self, claim, lease_id):
+        """Return the transaction that puts a claim in line, and looks.
+
+        Who is in line already keeps his place.
+        """
+        return requests.transaction(success=[
+            requests.nested(requests.transaction(
+                [requests.is_absent(self._keys.mark(claim.id))],
+                self._puts(claim, lease_id))),
+            *self._ranges(claim)])
 
     def look(self, claim):
         """Return the transaction that reads the state of a claim's queues."""
-        return {'compare': [], 'success': self._ranges(claim), 'failure': []}
+        return requests.transaction(success=self._ranges(claim))
 
     def grant(self, claim, next_):
         """Return the transaction that grants a claim whose turn it is.
@@ -182,98 +180,94 @@ class Queues:
         :param next_: the :class:`Next` of :meth:`verdict`; all that is left
             behind must have been fenced.
         """
-        return {
-            'compare': [
-                *(_has_token(self._entry(claim, name, mode), next_.token)
-                  for name, mode in claim.wishes),
-                *(_is_unchanged(record) for record in next_.left_behind)],
-            'success': [
-                *({'request_delete_range': {'key': encoded(record.key)}}
-                  for record in next_.left_behind),
-                # Who has more to fence is not granted yet.
-                *(self._ranges(claim) if next_.has_more
-                  else self._record_puts(claim))],
-            'failure': self._ranges(claim)}
+        return requests.transaction(
+            [*(requests.was_created_at(
+                self._entry(claim, name, mode), next_.token)
+                for name, mode in claim.wishes),
+             *(requests.was_changed_at(record.key, record.version)
+               for record in next_.left_behind)],
+            # If there are more, ours is written all the same: it may say what
+            # those said.
+            [*(requests.delete(record.key) for record in next_.left_behind),
+             *self._record_puts(claim),
+             *(self._ranges(claim) if next_.has_more else ())],
+            self._ranges(claim))
 
     def release(self, claim, token, lease_id=None):
         """Return the transaction that gives all locks of a claim back.
 
         It succeeds if the claim has been the only one: it had its entries,
-        or its fence records, to the end.
+        or its fence records, to the end. Else nothing is done, and
+        :meth:`clear` has to follow.
 
-        :param lease_id: if ``enter`` may still be on its way.
+        :param lease_id: if ``take`` or ``enter`` may still be on its way.
         """
-        if claim.record is None:
-            compare = [_has_token(self._entry(claim, name, mode), token)
-                       for name, mode in claim.wishes]
-        else:
-            compare = [_is_present(self._record(claim, name, mode))
-                       for name, mode in claim.wishes]
-        entries = self._deletions(claim, self._entry)
-        return {
-            'compare': compare,
-            'success': entries + self._done(claim, lease_id) + (
-                [] if claim.record is None
-                else self._deletions(claim, self._record)),
-            # Somebody has fenced it. A record that is left is for whoever is
-            # next under that name.
-            'failure': [
-                *entries,
-                {'request_range': {'key': encoded(self._mark(claim))}},
-                # A mark that is there says more.
-                {'request_txn': {'compare': [_is_absent(self._mark(claim))],
-                                 'success': self._done(claim, lease_id),
-                                 'failure': []}}]}
+        return requests.transaction(
+            self._is_held(claim, token),
+            self._deletions(claim, self._entry) + self._done(claim, lease_id)
+            + self._record_deletions(claim))
 
-    def is_broken(self, claim, answer):
-        """Tell whether a release that failed was of a broken claim."""
+    def clear(self, claim, lease_id=None):
+        """Return the transaction that ends a claim that was lost.
+
+        A record that is left is for whoever is next under that name. The
+        answer is for :meth:`is_broken`.
+
+        :param lease_id: if ``take`` or ``enter`` may still be on its way.
+        """
+        mark = self._keys.mark(claim.id)
+        return requests.transaction(success=[
+            *self._deletions(claim, self._entry),
+            requests.read(mark),
+            # A mark that is there says more.
+            requests.nested(requests.transaction(
+                [requests.is_absent(mark)], self._done(claim, lease_id)))])
+
+    def is_broken(self, answer):
+        """Tell whether the claim that was cleared had been broken."""
         return any(
-            decoded(item.get('value', '')) == _BROKEN
+            requests.decoded(item.get('value', '')) == _BROKEN
             for part in answer.get('responses', ())
             for item in part.get('response_range', {}).get('kvs', ()))
 
     def break_(self, entries, lease_id):
         """Return the transaction that takes entries out of their queues.
 
-        :param entries: those of :meth:`entries`.
+        Those that have gone meanwhile are nobody's any more.
+
+        :param entries: those of :meth:`heads`.
         :param lease_id: for the marks that tell it to their claims.
         """
-        return {
-            'compare': [],
-            'success': [
-                operation for entry in entries for operation in (
-                    {'request_delete_range': {'key': encoded(entry.key)}},
-                    {'request_put': {
-                        'key': encoded(f'{self._prefix}/d/{entry.claim}'),
-                        'value': encoded(_BROKEN), 'lease': str(lease_id)}})],
-            'failure': []}
+        return requests.transaction(success=[
+            requests.nested(requests.transaction(
+                [requests.was_created_at(entry.key, entry.token)],
+                [requests.delete(entry.key), requests.put(
+                    self._keys.mark(entry.claim), _BROKEN, lease_id)]))
+            for entry in entries])
 
     def withdraw(self, claim, lease_id=None):
         """Return the transaction that takes a claim out of all queues.
 
-        :param lease_id: if ``enter`` may still be on its way.
+        :param lease_id: if ``take`` or ``enter`` may still be on its way.
         """
-        return {'compare': [],
-                'success': (self._deletions(claim, self._entry)
-                            + self._deletions(claim, self._record)
-                            + self._done(claim, lease_id)),
-                'failure': []}
+        return requests.transaction(
+            success=self._deletions(claim, self._entry)
+            + self._record_deletions(claim) + self._done(claim, lease_id))
 
     def abandon(self, claim, lease_id=None):
         """Return the transaction that ends a claim and leaves its records.
 
         Whoever is next finds them as if the lease had ended.
 
-        :param lease_id: if ``enter`` may still be on its way.
+        :param lease_id: if ``take`` or ``enter`` may still be on its way.
         """
-        return {'compare': [],
-                'success': (self._deletions(claim, self._entry)
-                            + self._done(claim, lease_id)),
-                'failure': []}
+        return requests.transaction(
+            success=self._deletions(claim, self._entry)
+            + self._done(claim, lease_id))
 
     def is_held(self, claim, token):
         """Return the transaction that succeeds while a claim is held."""
-        return {**self.release(claim, token), 'success': [], 'failure': []}
+        return requests.transaction(self._is_held(claim, token))
 
     def verdict(self, claim, answer, token=None):
         """Return what the answer to ``enter``, ``look`` or ``grant`` means.
@@ -285,18 +279,18 @@ class Queues:
         ranges = [part['response_range'] for part in answer.get(
             'responses', ()) if 'response_range' in part]
         if answer.get('succeeded') and not ranges:
-            return Granted(token or int(answer['header']['revision']))
-        tokens, older, fences, has_records = set(), [], [], True
+            return Granted(token)
+        tokens, older, fences = set(), [], []
+        own_records = 0
         dead = set()
         for (name, mode), found in zip(claim.wishes, ranges):
-            entries = self._entries('q', name, found)
+            entries, records = self._found(found)
             mine = entries.pop(claim.id, None)
             tokens.add(mine and mine.token)
             older += [entry for entry in entries.values()
                       if mine and entry.token < mine.token
                       and _conflict(mode, entry.mode)]
-            records = self._entries('f', name, found)
-            has_records &= records.pop(claim.id, None) is not None
+            own_records += records.pop(claim.id, None) is not None
             fences += records.values()
             dead.update(entry.claim for entry in records.values()
                         if _conflict(mode, entry.mode))
@@ -304,197 +298,99 @@ class Queues:
             return Gone()
         token = tokens.pop()
         if older:
-            # The youngest of them is the last to go, mostly.
-            last = max(older, key=lambda entry: entry.token)
-            return Waiting(token, last.key, last.text)
+            return self._waiting(claim, token, older, bool(dead))
         # A record is one thing, whatever its modes: who has to take it away
         # under one name does so under all that he holds.
         left = [entry for entry in fences if entry.claim in dead]
-        if left or (claim.record is not None and not has_records):
+        if left or claim.record is not None and (
+                own_records < len(claim.names)):
             return Next(token, tuple(left[:MAX_RECORDS]),
                         len(left) > MAX_RECORDS)
         return Granted(token)
 
+    @staticmethod
+    def _waiting(claim, token, older, has_records):
+        # The youngest of them is the last to go, mostly.
+        last = max(older, key=lambda entry: entry.token)
+        # A claim that leaves records is granted by a transaction, and so is
+        # one that may find any. Of several names somebody may break another
+        # one meanwhile; of one, only that of whoever has his turn.
+        is_last = (len(older) == len(claim.names) == 1 and not has_records
+                   and claim.record is None and not last.is_guarded)
+        return Waiting(token, last.key, last.text, is_last)
+
     def all_of(self, name):
         """Return the range of all entries and fence records of a lock."""
-        return _range(self._scope(name))
+        return requests.range_of(self._keys.of_lock(name))
 
-    def entries(self, name, found):
-        """Return the entries of an answer to :meth:`all_of`."""
-        return list(self._entries('q', name, found).values())
+    def heads(self, found):
+        """Return the entries of a lock whose turn it is, the oldest first.
 
-    def all_keys(self, after=None):
-        """Return the range of the keys of all locks, a page of it.
+        Nothing older of that lock is in their way.
 
-        :param after: the last key of the page before.
+        :param found: the answer to :meth:`all_of`.
         """
-        first = f'{self._prefix}/n/'
-        return {'key': encoded(first if after is None else after + '\0'),
-                'range_end': encoded(end_of(first)), 'keys_only': True,
-                'limit': str(MAX_KEYS)}
+        entries = sorted(self._found(found)[0].values(),
+                         key=lambda entry: entry.token)
+        return [entry for number, entry in enumerate(entries)
+                if not any(_conflict(entry.mode, older.mode)
+                           for older in entries[:number])]
 
-    def suspects(self, keys):
-        """Return the claims that have fence records and no entry, unproven.
-
-        :param keys: of :meth:`all_keys`; not all of one moment, as there are
-            pages.
-        :returns: ``{claim id: {name: mode}}``.
-        """
-        records, alive = {}, set()
-        start = len(f'{self._prefix}/n/')
-        for key in keys:
-            name, mode, kind, claim = key[start:].split('/')
-            if kind == 'f':
-                records.setdefault(claim, {})[
-                    urllib.parse.unquote(name)] = mode
-            else:
-                alive.add(claim)
-        return {claim: modes for claim, modes in records.items()
-                if claim not in alive}
-
-    def inspect(self, claim_id, modes):
-        """Return the transaction that reads a claim's records and entries."""
-        return {'compare': [], 'failure': [], 'success': [
-            {'request_range': {'key': encoded(
-                f'{self._scope(name)}{mode}/{kind}/{claim_id}')}}
-            for kind in 'fq' for name, mode in modes.items()]}
-
-    def left_behind(self, claim_id, modes, answer):
-        """Return the :class:`LeftBehind` of an answer to :meth:`inspect`.
-
-        ``None`` if there is a release, a grant or a fence meanwhile.
-        """
-        found = [part.get('response_range', {}).get('kvs', ())
-                 for part in answer.get('responses', ())]
-        records, entries = found[:len(modes)], found[len(modes):]
-        if any(entries) or not all(records):
-            return None
-        record = records[0][0]
-        return LeftBehind(claim_id, modes, decoded(record.get('value', '')),
-                          int(record['create_revision']))
-
-    def is_free(self, names):
-        """Return the transaction that succeeds if nothing is of these locks.
-
-        :param names: at most 128.
-        """
-        return {'compare': [_is_empty(self._scope(name)) for name in names],
-                'success': [], 'failure': []}
-
-    def _scope(self, name):
-        return f'{self._prefix}/n/{_quoted(name)}/'
-
-    def _in_the_way(self, name, mode):
-        """Return the prefix that must be empty for a grant at once."""
-        # Of readers only a writer is in the way.
-        return self._scope(name) + (
-            f'{EXCLUSIVE}/' if mode == SHARED else '')
+    def _is_held(self, claim, token):
+        if claim.record is None:
+            return [requests.was_created_at(
+                self._entry(claim, name, mode), token)
+                for name, mode in claim.wishes]
+        return [requests.is_present(self._record(claim, name, mode))
+                for name, mode in claim.wishes]
 
     def _entry(self, claim, name, mode):
-        return f'{self._scope(name)}{mode}/q/{claim.id}'
+        return self._keys.key(
+            name, mode, lock_keys.ENTRY if claim.record is None
+            else lock_keys.GUARDED, claim.id)
 
     def _record(self, claim, name, mode):
-        return f'{self._scope(name)}{mode}/f/{claim.id}'
-
-    def _mark(self, claim):
-        return f'{self._prefix}/d/{claim.id}'
-
-    def _is_new(self, claim):
-        """Return the comparisons that keep a claim from meeting itself."""
-        return [_is_absent(self._mark(claim)),
-                *(_is_absent(self._entry(claim, name, mode))
-                  for name, mode in claim.wishes)]
+        return self._keys.key(name, mode, lock_keys.FENCE, claim.id)
 
     def _done(self, claim, lease_id):
-        if lease_id is None:
-            return []
-        return [{'request_put': {
-            'key': encoded(self._mark(claim)), 'value': '',
-            'lease': str(lease_id)}}]
+        return [] if lease_id is None else [requests.put(
+            self._keys.mark(claim.id), lease_id=lease_id)]
 
     def _puts(self, claim, lease_id):
-        return [{'request_put': {
-            'key': encoded(self._entry(claim, name, mode)),
-            'value': encoded(claim.holder), 'lease': str(lease_id)}}
-            for name, mode in claim.wishes]
+        return [requests.put(self._entry(claim, name, mode), claim.holder,
+                             lease_id) for name, mode in claim.wishes]
 
     def _record_puts(self, claim):
-        if claim.record is None:
-            return []
-        return [{'request_put': {
-            'key': encoded(self._record(claim, name, mode)),
-            'value': encoded(claim.record)}} for name, mode in claim.wishes]
-
-    def _deletions(self, claim, key_of):
-        return [{'request_delete_range': {
-            'key': encoded(key_of(claim, name, mode))}}
+        return [] if claim.record is None else [
+            requests.put(self._record(claim, name, mode), claim.record)
             for name, mode in claim.wishes]
 
+    def _record_deletions(self, claim):
+        return [] if claim.record is None else self._deletions(
+            claim, self._record)
+
+    def _deletions(self, claim, key_of):
+        return [requests.delete(key_of(claim, name, mode))
+                for name, mode in claim.wishes]
+
     def _ranges(self, claim):
-        return [{'request_range': self.all_of(name)}
-                for name, _mode in claim.wishes]
+        return [requests.read_all(self._keys.of_lock(name))
+                for name in claim.names]
 
-    def _entries(self, kind, name, found):
-        """Return the entries of an answered range by their claims."""
-        start = len(self._scope(name))
-        entries = {}
+    def _found(self, found):
+        """Return entries and records of an answered range by their claims."""
+        entries, records = {}, {}
         for item in found.get('kvs', ()):
-            key = decoded(item['key'])
-            mode, its_kind, claim = key[start:].split('/')
-            if its_kind == kind:
-                entries[claim] = Entry(
-                    key, name, mode, claim, int(item['create_revision']),
-                    int(item['mod_revision']),
-                    decoded(item.get('value', '')))
-        return entries
-
-
-def encoded(text):
-    """Return a text as etcd's gateway takes keys and values."""
-    return base64.b64encode(text.encode()).decode()
-
-
-def decoded(text):
-    """Return a key or a value of etcd's gateway as a text."""
-    return base64.b64decode(text).decode()
-
-
-def end_of(prefix):
-    """Return the key behind all keys with a prefix, which is not empty."""
-    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
+            key = requests.decoded(item['key'])
+            place = self._keys.place(key)
+            (records if place.kind == lock_keys.FENCE else entries)[
+                place.claim] = Entry(
+                    key, place.name, place.mode, place.claim,
+                    int(item['create_revision']), int(item['mod_revision']),
+                    requests.decoded(item.get('value', '')),
+                    place.kind != lock_keys.ENTRY)
+        return entries, records
 
 
 def _conflict(one, other):
     return EXCLUSIVE in (one, other)
-
-
-def _range(prefix):
-    return {'key': encoded(prefix), 'range_end': encoded(end_of(prefix))}
-
-
-def _is_empty(prefix):
-    return {**_range(prefix), 'target': 'CREATE', 'result': 'EQUAL',
-            'create_revision': '0'}
-
-
-def _is_absent(key):
-    return {'key': encoded(key), 'target': 'CREATE', 'result': 'EQUAL',
-            'create_revision': '0'}
-
-
-def _is_present(key):
-    return {**_is_absent(key), 'result': 'GREATER'}
-
-
-def _has_token(key, token):
-    return {**_is_absent(key), 'create_revision': str(token)}
-
-
-def _is_unchanged(record):
-    return {'key': encoded(record.key), 'target': 'MOD', 'result': 'EQUAL',
-            'mod_revision': str(record.version)}
-
-
-def _quoted(name):
-    # No name may be the beginning of another one's prefix.
-    return urllib.parse.quote(name, safe='')

@@ -13,7 +13,7 @@ import urllib.parse
 from tooz import coordination
 from tooz import utils
 
-from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import etcd_requests as requests
 from dcn_plugins.locking import tooz_errors
 
 CALL_SECONDS = 10.0
@@ -37,7 +37,7 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
             key = self._group_key(group_id)
             # Of a call that was repeated the first may have done it.
             is_done, is_repeated = self._transaction(
-                [_exists(key, False)], [_put(key)])
+                [requests.is_absent(key)], [requests.put(key)])
             if not is_done and not is_repeated:
                 raise coordination.GroupAlreadyExist(group_id)
         return self._submitted(create)
@@ -47,7 +47,8 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         def delete():
             key = self._group_key(group_id)
             is_done, is_repeated = self._transaction(
-                [_exists(key), _is_empty(key + 'm/')], [_delete(key)])
+                [requests.is_present(key), requests.is_empty(key + 'm/')],
+                [requests.delete(key)])
             if is_done:
                 return
             try:
@@ -64,7 +65,8 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         def join():
             key = self._member_key(group_id, self._member_id)
             is_done, is_repeated = self._transaction(
-                [_exists(self._group_key(group_id)), _exists(key, False)],
+                [requests.is_present(self._group_key(group_id)),
+                 requests.is_absent(key)],
                 [self._member_put(key, capabilities)])
             if not is_done:
                 members = self._members(group_id)
@@ -80,7 +82,7 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
             key = self._member_key(group_id, self._member_id)
             self._joined_groups.discard(group_id)
             is_done, is_repeated = self._transaction(
-                [_exists(key)], [_delete(key)])
+                [requests.is_present(key)], [requests.delete(key)])
             if not is_done and not is_repeated:
                 self._members(group_id)
                 raise coordination.MemberNotJoined(group_id, self._member_id)
@@ -91,7 +93,8 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
         def update():
             key = self._member_key(group_id, self._member_id)
             is_done, _is_repeated = self._transaction(
-                [_exists(key)], [self._member_put(key, capabilities)])
+                [requests.is_present(key)],
+                [self._member_put(key, capabilities)])
             if not is_done:
                 self._members(group_id)
                 raise coordination.MemberNotJoined(group_id, self._member_id)
@@ -171,23 +174,20 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
                 for name, value in found.items() if name != key}
 
     def _range(self, prefix):
-        answer = self._client.call('/kv/range', {
-            'key': lock_queue.encoded(prefix),
-            'range_end': lock_queue.encoded(lock_queue.end_of(prefix))},
-            CALL_SECONDS)
+        answer = self._client.call(
+            '/kv/range', requests.range_of(prefix), CALL_SECONDS)
         for item in answer.get('kvs', ()):
-            yield (lock_queue.decoded(item['key']),
+            yield (requests.decoded(item['key']),
                    base64.b64decode(item.get('value', '')))
 
     def _transaction(self, compare, success):
         answer = self._client.transaction(
-            {'compare': compare, 'success': success, 'failure': []},
-            CALL_SECONDS)
+            requests.transaction(compare, success), CALL_SECONDS)
         return bool(answer.get('succeeded')), answer.is_repeated
 
     def _member_put(self, key, capabilities):
         lease = self._session.lease(CALL_SECONDS)
-        return _put(key, utils.dumps(capabilities), lease.id)
+        return requests.put(key, utils.dumps(capabilities), lease.id)
 
     def _groups_prefix(self):
         return f'{self._settings.namespace.rstrip("/")}/groups/'
@@ -201,24 +201,3 @@ class Groups(coordination.CoordinationDriverCachedRunWatchers):
 
 def _quoted(name):
     return urllib.parse.quote(utils.to_binary(name), safe='')
-
-
-def _put(key, value=b'', lease_id=0):
-    return {'request_put': {
-        'key': lock_queue.encoded(key),
-        'value': base64.b64encode(value).decode(), 'lease': str(lease_id)}}
-
-
-def _delete(key):
-    return {'request_delete_range': {'key': lock_queue.encoded(key)}}
-
-
-def _exists(key, wanted=True):
-    return {'key': lock_queue.encoded(key), 'target': 'CREATE',
-            'result': 'GREATER' if wanted else 'EQUAL',
-            'create_revision': '0'}
-
-
-def _is_empty(prefix):
-    return {**_exists(prefix, False),
-            'range_end': lock_queue.encoded(lock_queue.end_of(prefix))}

@@ -8,7 +8,7 @@ import uuid
 
 from tooz import coordination
 
-from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import etcd_requests
 from tests.bench import lock_bars as bars
 from tests.bench import lock_work
 from tests.bench import stopwatch
@@ -68,7 +68,7 @@ def _pairs(server, urls):
     coordinators, cases = [], {}
 
     def raw():
-        key = lock_queue.encoded('/raw')
+        key = etcd_requests.encoded('/raw')
         client.transaction({
             'compare': [{'key': key, 'target': 'CREATE', 'result': 'EQUAL',
                          'create_revision': '0'}],

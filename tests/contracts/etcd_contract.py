@@ -10,7 +10,10 @@ import threading
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
+from dcn_plugins.locking import etcd_requests
+from dcn_plugins.locking import lock_keys
 from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import lock_survey
 from dcn_plugins.locking import locks
 from dcn_plugins.locking import session
 
@@ -22,7 +25,9 @@ class EtcdContract:
 
     def setUp(self):
         super().setUp()
-        self.queues = lock_queue.Queues(self.prefix)
+        keys = lock_keys.Keys(self.prefix)
+        self.queues = lock_queue.Queues(keys)
+        self.survey = lock_survey.Survey(keys)
         self.leases = [self.grant(), self.grant()]
 
     def grant(self):
@@ -46,9 +51,13 @@ class EtcdContract:
         return self.queues.verdict(
             claim, self.client.transaction(body, SECONDS), token)
 
+    def take(self, claim, number=0):
+        return self.queues.taken(self.client.transaction(
+            self.queues.take(claim, self.leases[number]), SECONDS))
+
     def enter(self, claim, number=0):
-        return self.verdict(claim, self.queues.enter(
-            claim, self.leases[number]))
+        return self.take(claim, number) or self.verdict(
+            claim, self.queues.enter(claim, self.leases[number]))
 
     def is_released(self, claim, token, lease=None):
         return bool(self.client.transaction(self.queues.release(
@@ -130,23 +139,23 @@ class EtcdContract:
                                 SECONDS)
         self.enter(self.claim(2, 'x'), 1)
         page = self.client.call('/kv/range', {
-            **self.queues.all_keys(), 'limit': '2'}, SECONDS)
-        keys = [lock_queue.decoded(item['key']) for item in page['kvs']]
+            **self.survey.page(), 'limit': '2'}, SECONDS)
+        keys = [etcd_requests.decoded(item['key']) for item in page['kvs']]
         self.assertEqual(2, len(keys))
         self.assertTrue(page['more'])
         page = self.client.call(
-            '/kv/range', self.queues.all_keys(keys[-1]), SECONDS)
+            '/kv/range', self.survey.page(keys[-1]), SECONDS)
         self.assertFalse(page.get('more'))
         self.assertNotIn('value', page['kvs'][0])
-        keys += [lock_queue.decoded(item['key']) for item in page['kvs']]
+        keys += [etcd_requests.decoded(item['key']) for item in page['kvs']]
         modes = {'n0': 'x', 'n1': 's'}
-        self.assertEqual({'c1': modes}, self.queues.suspects(keys))
-        found = self.queues.left_behind('c1', modes, self.client.transaction(
-            self.queues.inspect('c1', modes), SECONDS))
+        self.assertEqual({'c1': modes}, self.survey.suspects(keys))
+        found = self.survey.left_behind('c1', modes, self.client.transaction(
+            self.survey.inspect('c1', modes), SECONDS))
         self.assertEqual('one', found.record)
         for name, is_free in (('n1', False), ('n2', True)):
             self.assertEqual(is_free, bool(self.client.transaction(
-                self.queues.is_free([name]), SECONDS).get('succeeded')))
+                self.survey.is_free([name]), SECONDS).get('succeeded')))
 
     def test_a_claim_that_is_done_enters_no_more(self):
         for number, end in enumerate((
@@ -184,7 +193,7 @@ class EtcdContract:
         claim = self.claim(1)
         token = self.enter(claim).token
         key = self.enter(self.claim(2), 1).key
-        with self.client.watch(lock_queue.encoded(key), SECONDS) as events:
+        with self.client.watch(etcd_requests.encoded(key), SECONDS) as events:
             self.assertEqual('created', next(events))
             thread = threading.Thread(
                 target=self.is_released, args=(claim, token))
@@ -197,7 +206,7 @@ class EtcdContract:
         key = self.enter(self.claim(2), 1).key
 
         def look():
-            with self.client.watch(lock_queue.encoded(key), 0.3) as events:
+            with self.client.watch(etcd_requests.encoded(key), 0.3) as events:
                 return list(events)
 
         self.assertRaises(exceptions.EtcdUnavailable, look)

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that can happen to some claims to one lock, one message at a time.
+"""All that can happen to some claims to some locks, one message at a time.
 
 The messages and the verdicts are those of ``lock_queue``, etcd is
 :class:`tests.fakes.etcd.Store`. What is explored is everything between: any
 order of the processes, answers that are lost, messages that arrive late,
-leases that end, processes that die.
+leases that end, processes that die, locks that are broken.
 """
 
+import copy
 import dataclasses
 
 from dcn_plugins import exceptions
+from dcn_plugins.locking import etcd_requests
+from dcn_plugins.locking import lock_keys
 from dcn_plugins.locking import lock_queue
 from tests.fakes import etcd
 
-QUEUES = lock_queue.Queues('/t')
+KEYS = lock_keys.Keys('/t')
+QUEUES = lock_queue.Queues(KEYS)
 EXCLUSIVE, SHARED = lock_queue.EXCLUSIVE, lock_queue.SHARED
 
 
@@ -26,30 +30,40 @@ class Faults:
     """How much may still go wrong."""
 
     lost_answers: int = 0
+    repeats: int = 0
     late_messages: int = 0
     expiries: int = 0
     deaths: int = 0
     withdrawals: int = 0
+    breaks: int = 0
+    failures: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
 class Process:
     """One process with one claim.
 
-    :param stage: what it does next: enter, wait, fence, grant, work, release,
-        withdraw; or what became of it: done, lost, unknown, given up, dead.
+    :param stage: what it does next, a method of :class:`Rules`; or what
+        became of it, one of ``ENDED``.
+    :param is_entered: whether it may be in the queue.
+    :param is_watching: whether it has looked since its watch has begun.
+    :param is_repeated: whether its release was sent more than once.
     :param is_fenced: its writes are refused.
+    :param is_broken: somebody has taken the lock away from it.
     :param is_overlapped: somebody else was granted while it worked.
     """
 
     claim: lock_queue.Claim
     lease: int
-    stage: str = 'enter'
+    stage: str = 'take'
     token: int = 0
     verdict: object = None
+    is_entered: bool = False
     is_doubtful: bool = False
+    is_watching: bool = False
     is_repeated: bool = False
     is_fenced: bool = False
+    is_broken: bool = False
     is_overlapped: bool = False
 
     @property
@@ -62,23 +76,40 @@ ENDED = frozenset(['done', 'lost', 'unknown', 'given up', 'dead'])
 
 @dataclasses.dataclass
 class World:
-    """One state; not to be changed once it is explored."""
+    """One state; not to be changed once it is explored.
+
+    :param late: messages that will still arrive.
+    :param breaking: entries that somebody is about to break.
+    :param path: what has happened, the last of it first.
+    """
 
     store: etcd.Store
     processes: tuple
     faults: Faults
     late: tuple = ()
+    breaking: tuple = ()
     path: tuple = ()
 
     def key(self):
-        return (tuple(sorted(self.store.items.items())),
+        return (frozenset(self.store.items.items()),
                 frozenset(self.store.leases), self.processes, self.faults,
-                tuple(map(repr, self.late)))
+                tuple(map(repr, self.late)), self.breaking)
 
     def after(self, label, **changes):
-        return dataclasses.replace(
-            self, store=self.store.copy(), path=(*self.path, label),
-            **changes)
+        # Much quicker than to replace() some of it.
+        other = copy.copy(self)
+        other.store = self.store.copy()
+        other.path = label, self.path
+        for name, value in changes.items():
+            setattr(other, name, value)
+        return other
+
+    def story(self):
+        path, found = self.path, []
+        while path:
+            label, path = path
+            found.append(label)
+        return found[::-1]
 
     def with_process(self, index, **changes):
         changed = dataclasses.replace(self.processes[index], **changes)
@@ -87,28 +118,39 @@ class World:
         return self
 
 
+def of_one_lock(modes):
+    """Return the wishes of processes that want the same lock."""
+    return tuple({'lock': mode} for mode in modes)
+
+
 class Rules:
     """What a process does; tests break one to see that it is missed.
 
-    :param wishes: of each process: its mode.
+    :param wishes: of each process: mode by name of the locks.
     :param has_record: whether the claims carry fence records.
     """
 
-    def __init__(self, modes, has_record=True, queues=QUEUES):
-        self.modes = modes
+    writing = frozenset(['work'])
+
+    def __init__(self, wishes, has_record=True, queues=QUEUES):
+        self.wishes = wishes
         self.has_record = has_record
         self.queues = queues
 
     def start(self, faults):
         """Return the first state."""
         store = etcd.Store()
-        processes = tuple(
-            Process(lock_queue.Claim(
-                f'c{index}', ('lock',), (mode,),
-                record=f'client {index}' if self.has_record else None),
-                store.grant())
-            for index, mode in enumerate(self.modes))
-        return World(store, processes, faults)
+        # That of who breaks locks does not end.
+        self.breaker_lease = store.grant()
+        return World(store, tuple(
+            Process(self.claim(f'c{index}', wishes, f'client {index}'),
+                    store.grant())
+            for index, wishes in enumerate(self.wishes)), faults)
+
+    def claim(self, claim_id, wishes, record):
+        names, modes = zip(*sorted(wishes.items()))
+        return lock_queue.Claim(claim_id, names, modes,
+                                record=record if self.has_record else None)
 
     def successors(self, world):
         """Yield all states that may come next."""
@@ -117,6 +159,7 @@ class Rules:
                 yield from getattr(self, process.stage)(world, index, process)
                 yield from self._die(world, index, process)
         yield from self._expire(world)
+        yield from self._break(world)
         for number, body in enumerate(world.late):
             after = world.after('a late message arrives', late=(
                 *world.late[:number], *world.late[number + 1:]))
@@ -127,7 +170,7 @@ class Rules:
         # Of the dead it is no fault.
         dead = {process.lease for process in world.processes
                 if process.stage == 'dead'}
-        for lease in sorted(world.store.leases):
+        for lease in sorted(world.store.leases - {self.breaker_lease}):
             if lease not in dead and not world.faults.expiries:
                 continue
             after = world.after(
@@ -136,21 +179,68 @@ class Rules:
             after.store.expire(lease)
             yield after
 
+    def _break(self, world):
+        if world.faults.breaks:
+            for name in {name for wishes in self.wishes for name in wishes}:
+                heads = self.queues.heads(world.store.range(
+                    self.queues.all_of(name)))
+                if heads:
+                    yield world.after(
+                        f'somebody wants to break {name}',
+                        faults=self._less(world, 'breaks'),
+                        breaking=tuple(heads))
+        if world.breaking:
+            after = world.after('and does', breaking=())
+            for entry in world.breaking:
+                self._take_away(after, entry)
+            self._send(after, self.queues.break_(
+                world.breaking, self.breaker_lease))
+            yield after
+
+    def _take_away(self, world, entry):
+        """Note whose turn it was; who only waits may not be harmed."""
+        for index, process in enumerate(world.processes):
+            if process.claim.id == entry.claim and all(
+                    process.claim.id in {
+                        head.claim for head in QUEUES.heads(
+                            world.store.range(QUEUES.all_of(name)))}
+                    for name in process.claim.names):
+                world.with_process(index, is_broken=True)
+
     # Stages
 
+    def take(self, world, index, process):
+        yield from self._with_lease(
+            world, index, process, 'take', self.queues.take, self._taken)
+
     def enter(self, world, index, process):
-        body = self.queues.enter(process.claim, process.lease)
-        if process.lease not in world.store.leases:
+        yield from self._with_lease(
+            world, index, process, 'enter', self.queues.enter, self._judged)
+        if world.faults.withdrawals and not process.is_entered:
+            yield world.after(f'{index} does not wait', faults=self._less(
+                world, 'withdrawals')).with_process(
+                    index, stage='withdraw' if process.is_doubtful
+                    else 'given up')
+
+    def _with_lease(self, world, index, process, label, body, judge):
+        if process.lease in world.store.leases:
+            yield from self._called(world, index, label, body(
+                process.claim, process.lease), judge)
+        else:
             yield world.after(f'{index} knows its lease has ended'
                               ).with_process(index, stage='withdraw')
-            return
-        yield from self._called(world, index, 'enter', body, self._judged)
 
     def wait(self, world, index, process):
-        if lock_queue.encoded(process.verdict.key) not in world.store.items:
+        is_there = etcd_requests.encoded(
+            process.verdict.key) in world.store.items
+        if not is_there or not process.is_watching:
             yield from self._called(
                 world, index, 'look', self.queues.look(process.claim),
                 self._judged)
+        if not is_there and process.is_watching and process.verdict.is_last:
+            yield self._judged_as(
+                world.after(f'{index} sees it go'), index,
+                lock_queue.Granted(process.verdict.token))
         if world.faults.withdrawals:
             yield world.after(f'{index} gives up', faults=self._less(
                 world, 'withdrawals')).with_process(index, stage='withdraw')
@@ -175,27 +265,48 @@ class Rules:
             index, stage='release')
 
     def release(self, world, index, process):
-        mark = process.mark if process.lease in world.store.leases else None
         yield from self._called(
-            world, index, 'release',
-            self.queues.release(process.claim, process.token, mark),
+            world, index, 'release', self.queues.release(
+                process.claim, process.token, self._mark(world, process)),
             self._released)
 
-    def withdraw(self, world, index, process):
-        mark = process.mark if process.lease in world.store.leases else None
+    def clear(self, world, index, process):
         yield from self._called(
-            world, index, 'withdraw',
-            self.queues.withdraw(process.claim, mark),
-            lambda after, index, answer: after.with_process(
-                index, stage='given up'))
+            world, index, 'clear', self.queues.clear(
+                process.claim, self._mark(world, process)), self._cleared)
+
+    def withdraw(self, world, index, process):
+        yield from self._called(
+            world, index, 'withdraw', self.queues.withdraw(
+                process.claim, self._mark(world, process)),
+            lambda after, index, answer: self._withdrawn(after, index))
+
+    @staticmethod
+    def _mark(world, process):
+        return process.mark if process.lease in world.store.leases else None
 
     # Answers
 
+    def _taken(self, after, index, answer):
+        granted = self.queues.taken(answer)
+        if granted:
+            return self._judged_as(after, index, granted)
+        return after.with_process(index, stage='enter')
+
     def _judged(self, after, index, answer, token=None):
+        claim = after.processes[index].claim
+        after.with_process(index, is_entered=True)
+        return self._judged_as(after, index, self.queues.verdict(
+            claim, answer, token))
+
+    def _judged_as(self, after, index, verdict):
         process = after.processes[index]
-        verdict = self.queues.verdict(process.claim, answer, token)
         if isinstance(verdict, lock_queue.Waiting):
-            return after.with_process(index, stage='wait', verdict=verdict)
+            is_watching = process.stage == 'wait' and (
+                process.verdict.key == verdict.key)
+            return after.with_process(index, stage='wait', verdict=verdict,
+                                      is_watching=is_watching)
+        after.with_process(index, is_watching=False, verdict=None)
         if isinstance(verdict, lock_queue.Next):
             return after.with_process(
                 index, verdict=verdict,
@@ -206,16 +317,20 @@ class Rules:
         return self._granted(after, index, verdict.token)
 
     def _granted(self, after, index, token):
-        mode = self.modes[index]
+        mine = after.processes[index]
         for number, other in enumerate(after.processes):
-            if number == index or EXCLUSIVE not in (mode, self.modes[number]):
+            if number == index or not _conflict(mine, other):
                 continue
-            if other.stage not in ('work', 'release'):
+            if other.stage not in self.writing | {'release'}:
+                continue
+            if mine.is_broken:
+                # It was broken when it was its turn; it learns both late.
+                after.with_process(index, is_overlapped=True)
                 continue
             if other.token >= token:
                 raise Violation(f'{index} has token {token}, and {number} '
                                 f'before it had {other.token}')
-            if other.stage == 'work':
+            if other.stage in self.writing:
                 if self._may_write(after, other):
                     raise Violation(f'{index} is granted while {number} works')
                 after.with_process(number, is_overlapped=True)
@@ -223,24 +338,43 @@ class Rules:
 
     def _may_write(self, world, other):
         return (not other.is_fenced if self.has_record
-                else other.lease in world.store.leases)
+                else other.lease in world.store.leases
+                and not other.is_broken)
 
     def _released(self, after, index, answer):
         process = after.processes[index]
         if answer.get('succeeded'):
-            stage = 'done'
-        elif not process.is_repeated:
-            stage = 'lost'
-        elif process.lease in after.store.leases:
-            stage = 'done'
-        else:
-            stage = 'unknown'
-        if stage == 'done' and process.is_overlapped:
+            if process.is_overlapped:
+                raise Violation(f'{index} was not alone and is told it was')
+            return self._ended(after, index)
+        if not process.is_repeated:
+            self._check_lost(after, index)
+        return after.with_process(index, stage='clear')
+
+    def _cleared(self, after, index, answer):
+        process = after.processes[index]
+        if not process.is_repeated:
+            return after.with_process(index, stage='lost')
+        if self.queues.is_broken(answer):
+            self._check_lost(after, index)
+            return after.with_process(index, stage='lost')
+        if process.lease not in after.store.leases:
+            return after.with_process(index, stage='unknown')
+        if process.is_overlapped:
             raise Violation(f'{index} was not alone and is told it was')
-        if stage == 'lost' and not process.is_overlapped and (
-                self._may_write(after, process)):
+        return self._ended(after, index)
+
+    def _check_lost(self, world, index):
+        process = world.processes[index]
+        if not process.is_overlapped and not process.is_broken and (
+                self._may_write(world, process)):
             raise Violation(f'{index} was alone and is told it was not')
-        return after.with_process(index, stage=stage)
+
+    def _ended(self, after, index):
+        return after.with_process(index, stage='done')
+
+    def _withdrawn(self, after, index):
+        return after.with_process(index, stage='given up')
 
     # Messages
 
@@ -249,14 +383,23 @@ class Rules:
         answer = self._send(after, body)
         yield judge(after, index, answer)
         changes = {'is_repeated': True} if label == 'release' else {}
-        if label in ('enter', 'look', 'grant'):
-            changes = {'stage': 'enter', 'is_doubtful': True}
+        if label in ('take', 'enter', 'look', 'grant'):
+            changes = {'stage': 'enter', 'is_doubtful': True,
+                       'is_entered': label != 'take'}
         if world.faults.lost_answers:
             after = world.after(
                 f'{index}: {label}, and the answer is lost',
                 faults=self._less(world, 'lost_answers'))
             self._send(after, body)
             yield after.with_process(index, **changes)
+        if world.faults.repeats:
+            after = world.after(
+                f'{index}: {label}, and another member answers',
+                faults=self._less(world, 'repeats'))
+            self._send(after, body)
+            after.with_process(index, is_doubtful=True, is_repeated=(
+                label == 'release' or after.processes[index].is_repeated))
+            yield judge(after, index, self._send(after, body))
         if world.faults.late_messages:
             yield world.after(
                 f'{index}: {label}, but it takes its time',
@@ -289,12 +432,21 @@ class Rules:
         for index, process in enumerate(world.processes):
             if process.stage not in ENDED:
                 raise Violation(f'{index} is stuck in {process.stage}')
-        alive = {process.claim.id for process in world.processes
-                 if process.stage != 'dead'}
+        stages = {process.claim.id: process.stage
+                  for process in world.processes}
         for key in world.store.keys():
-            *_scope, kind, claim = key.split('/')
-            if claim in alive and kind != 'd':
-                raise Violation(f'{key} is left')
+            if key.startswith(KEYS.of_all()):
+                place = KEYS.place(key)
+                # A record may be left under a name that nobody has asked for.
+                if stages[place.claim] != 'dead' and (
+                        stages[place.claim], place.kind) != ('lost', 'f'):
+                    raise Violation(f'{key} is left')
+
+
+def _conflict(one, other):
+    theirs = dict(other.claim.wishes)
+    return any(EXCLUSIVE in (mode, theirs[name])
+               for name, mode in one.claim.wishes if name in theirs)
 
 
 def explore(rules, faults, limit=400_000):
@@ -318,7 +470,7 @@ def explore(rules, faults, limit=400_000):
             if not has_next:
                 rules.check_end(world)
         except Violation as exc:
-            raise Violation(' > '.join([*world.path, str(exc)])) from exc
+            raise Violation(' > '.join([*world.story(), str(exc)])) from exc
         if len(seen) > limit:
             raise AssertionError(f'more than {limit} states')
     return len(seen)

@@ -9,6 +9,7 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import lock_survey
 from dcn_plugins.locking import locks
 from tests.fakes import etcd
 
@@ -57,7 +58,7 @@ class LocksTestCase(testtools.TestCase):
         self.log = self.useFixture(fixtures.FakeLogger('dcn_plugins'))
         for name in ('FIRST_PAUSE_SECONDS', 'LAST_PAUSE_SECONDS'):
             self.useFixture(fixtures.MonkeyPatch(
-                f'dcn_plugins.locking.locks.{name}', 0.005))
+                f'dcn_plugins.locking.lock_waits.{name}', 0.005))
         self.store = etcd.Store()
         self.one = self.process()
         self.other = self.process()
@@ -74,7 +75,7 @@ class LocksTestCase(testtools.TestCase):
 
     def keys(self, *kinds):
         return [key for key in self.store.keys()
-                if key.split('/')[-2] in (kinds or ('q', 'f'))]
+                if key.split('/')[-2] in (kinds or ('q', 'g', 'f'))]
 
     def in_background(self, call, *args, **options):
         """Call something in a thread; return where its result will be."""
@@ -180,6 +181,71 @@ class AcquireTest(LocksTestCase):
         self.one.release(hold)
         self.assertIsNotNone(self.result(later))
         self.assertEqual(1, self.other.client.watches)
+
+    def looks_until_granted(self, wishes, before, **options):
+        """Return how often the next one looks once somebody has released."""
+        held = self.one.acquire(before)
+        later = self.in_background(self.other.acquire, wishes, 5, **options)
+        # The lease, a try, the entry, and a look when the watch has begun.
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        self.one.release(held)
+        hold = self.result(later)
+        self.assertTrue(self.other.is_held(hold))
+        # But for that question.
+        return len(self.other.client.calls) - 5
+
+    def test_who_waits_for_one_is_granted_when_that_goes(self):
+        self.assertEqual(0, self.looks_until_granted(WRITE, WRITE))
+
+    def test_who_waits_for_several_looks_again(self):
+        first, second = self.one.acquire(READ), self.one.acquire(READ)
+        later = self.in_background(self.other.acquire, WRITE, 5)
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        self.one.release(second)
+        # Once when the watch tells, and once when the next has begun.
+        self.wait_until(lambda: len(self.other.client.calls) == 6)
+        self.assertEqual(([], True), (later[0], later[1].is_alive()))
+        self.one.release(first)
+        self.assertIsNotNone(self.result(later))
+        self.assertEqual(6, len(self.other.client.calls))
+
+    def test_who_has_several_names_looks_again(self):
+        self.assertEqual(1, self.looks_until_granted(
+            [('a', 'x'), ('b', 'x')], WRITE))
+
+    def test_who_leaves_a_record_has_to_write_it(self):
+        self.assertEqual(2, self.looks_until_granted(
+            WRITE, WRITE, record='client 2'))
+
+    def test_whose_predecessor_leaves_a_record_looks_for_it(self):
+        self.one.acquire(WRITE, record='client 1')
+        later = self.in_background(
+            self.other.acquire, WRITE, 5, fence=lambda entries: None)
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        del self.other.client.calls[:]
+        self.one.session.end()
+        self.assertIsNotNone(self.result(later))
+        # The record is deleted by the second.
+        self.assertEqual(2, len(self.other.client.calls))
+        self.assertEqual([], self.keys('f'))
+
+    def test_whose_predecessors_have_left_a_record_looks_for_it(self):
+        """Who is before us may give up, as he cannot fence."""
+        self.one.acquire(WRITE, record='client 1')
+        self.one.session.end()
+        third = self.process()
+        fence = threading.Event()
+        before = self.in_background(
+            self.assertRaises, ZeroDivisionError, third.acquire, WRITE, 5,
+            fence=lambda entries: fence.wait() / 0)
+        self.wait_until(lambda: self.keys('q'))
+        later = self.in_background(
+            self.other.acquire, WRITE, 5, fence=lambda entries: None)
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        fence.set()
+        self.assertIsNotNone(self.result(later))
+        self.assertIsNotNone(self.result(before))
+        self.assertEqual([], self.keys('f'))
 
 
 class OutageTest(LocksTestCase):
@@ -297,14 +363,31 @@ class ReleaseTest(LocksTestCase):
         self.assertFalse(self.other.break_('a'))
         self.assertRaises(exceptions.LockLost, self.one.release, hold)
 
-    def test_who_waits_and_is_broken_queues_again(self):
-        patient = self.process(outage_seconds=0)
+    def test_who_waits_when_a_lock_is_broken_keeps_his_place(self):
         hold = self.one.acquire(WRITE)
-        later = self.in_background(patient.acquire, WRITE)
+        later = self.in_background(self.other.acquire, WRITE)
+        self.wait_until(lambda: self.other.client.watches)
+        entry, = (key for key in self.keys() if hold.claim.id not in key)
+        self.assertTrue(self.process().break_('a'))
+        self.assertEqual([entry], self.keys())
+        self.assertIn(self.result(later).claim.id, entry)
+
+    def test_all_who_share_a_lock_are_broken(self):
+        holds = [self.one.acquire(READ) for _number in range(50)]
+        self.in_background(self.other.acquire, WRITE, 30)
+        self.wait_until(lambda: len(self.keys()) == 51)
+        self.assertTrue(self.process().break_('a'))
+        for hold in holds:
+            self.assertRaises(exceptions.LockLost, self.one.release, hold)
+
+    def test_who_waits_elsewhere_and_is_broken_queues_again(self):
+        patient = self.process(outage_seconds=0)
+        hold = self.one.acquire([('b', 'x')])
+        later = self.in_background(patient.acquire, [('a', 'x'), ('b', 'x')])
         self.wait_until(lambda: patient.client.watches)
         self.assertTrue(self.other.break_('a'))
+        self.one.release(hold)
         self.assertTrue(patient.is_held(self.result(later)))
-        self.assertRaises(exceptions.LockLost, self.one.release, hold)
 
     def test_broken_while_its_release_gets_no_answer(self):
         """The lease is there, and yet it was not the only one."""
@@ -352,6 +435,15 @@ class SeveralMembersTest(LocksTestCase):
         self.store.transaction(body[1])
         self.assertEqual([], self.keys())
 
+    def test_a_try_that_one_member_has_granted(self):
+        self.one.client.faults = [None, etcd.Repeated()]
+        self.assertIsNotNone(self.one.acquire(WRITE, 0))
+        self.one.client.faults = [etcd.Repeated(is_late=True)]
+        self.assertIsNone(self.one.acquire(WRITE, 0))
+        # And its withdrawal was repeated, too.
+        self.one.client.deliver()
+        self.assertEqual(1, len(self.keys()))
+
     def test_release_that_has_had_its_effect_is_no_loss(self):
         hold = self.one.acquire(WRITE)
         self.one.client.faults = [etcd.Repeated()]
@@ -361,14 +453,13 @@ class SeveralMembersTest(LocksTestCase):
 class LimitsTest(LocksTestCase):
 
     def test_a_try_is_in_nobody_elses_way(self):
-        hold = self.one.acquire(WRITE)
-        third = self.process()
-        self.useFixture(fixtures.MockPatch(
-            'dcn_plugins.locking.locks._Leftovers.add',
-            side_effect=lambda left: self.one.release(hold)))
+        self.one.acquire(WRITE)
+        self.other.acquire([('b', 'x')])
+        del self.other.client.calls[:]
+        before = self.store.revision
         self.assertIsNone(self.other.acquire(WRITE, 0))
-        # Before the other has taken anything back.
-        self.assertIsNotNone(third.acquire(WRITE, 0))
+        self.assertEqual(before, self.store.revision)
+        self.assertEqual(1, len(self.other.client.calls))
 
     def test_more_names_than_one_transaction_takes(self):
         names = [(f'n{number}', 'x') for number in range(41)]
@@ -387,14 +478,14 @@ class LimitsTest(LocksTestCase):
         self.assertEqual([], self.keys())
 
     def test_a_lease_that_never_lasts_is_no_endless_loop(self):
-        enter = self.one._queues.enter
+        take = self.one._queues.take
 
-        def end_and_enter(*args):
+        def end_and_take(*args):
             self.one.session.end()
-            return enter(*args)
+            return take(*args)
 
         self.useFixture(fixtures.MockPatchObject(
-            self.one._queues, 'enter', side_effect=end_and_enter))
+            self.one._queues, 'take', side_effect=end_and_take))
         self.assertIsNone(self.one.acquire(WRITE, 0))
         self.assertIsNone(self.one.acquire(WRITE, 0.05))
 
@@ -403,7 +494,7 @@ class LimitsTest(LocksTestCase):
         self.useFixture(fixtures.MockPatchObject(
             self.other.client, 'watch', side_effect=AWAY))
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.locking.locks.LAST_PAUSE_SECONDS', 0.1))
+            'dcn_plugins.locking.lock_waits.LAST_PAUSE_SECONDS', 0.1))
         self.assertIsNone(self.other.acquire(WRITE, 0.5))
         self.assertLess(len(self.other.client.calls), 20)
 
@@ -454,7 +545,7 @@ class FenceTest(LocksTestCase):
         before = self.keys('f', 'd')
         self.assertRaises(ZeroDivisionError, self.other.acquire, WRITE, 5,
                           'client 2', fail)
-        self.assertEqual(before, self.keys('q', 'f', 'd'))
+        self.assertEqual(before, self.keys('q', 'g', 'f', 'd'))
         self.other.acquire(WRITE, 5, 'client 2', self.fence)
         self.assertEqual(['client 1'], self.fenced)
 
@@ -464,7 +555,7 @@ class FenceTest(LocksTestCase):
         error = self.assertRaises(exceptions.LockServiceError,
                                   self.other.acquire, WRITE, 5)
         self.assertIs(exceptions.Outcome.NOTHING_DONE, error.outcome)
-        self.assertEqual([], self.keys('q'))
+        self.assertEqual([], self.keys('q', 'g'))
 
     def test_a_reader_that_died_is_no_matter_for_readers(self):
         self.one.acquire(READ, record='client 1')
@@ -526,7 +617,7 @@ class AbandonTest(LocksTestCase):
         self.wait_until(lambda: self.one._leftovers._thread is None)
 
     def assert_left(self):
-        self.assertEqual([], self.keys('q'))
+        self.assertEqual([], self.keys('q', 'g'))
         self.other.acquire(WRITE, 5, 'client 2', self.fenced.extend)
         self.assertEqual(['client 1'], [entry.text for entry in self.fenced])
 
@@ -578,7 +669,7 @@ class LeftBehindTest(LocksTestCase):
         self.one.acquire([('no record', 'x')])
         self.assertEqual([], self.other.left_behind())
         self.one.abandon(hold)
-        self.assertEqual([lock_queue.LeftBehind(
+        self.assertEqual([lock_survey.LeftBehind(
             hold.claim.id, modes, 'client 1', hold.token)],
             self.other.left_behind())
         self.one.session.end()
@@ -587,7 +678,7 @@ class LeftBehindTest(LocksTestCase):
 
     def test_of_many_pages(self):
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.locking.lock_queue.MAX_KEYS', 2))
+            'dcn_plugins.locking.lock_survey.MAX_KEYS', 2))
         for name in 'abcde':
             self.one.acquire([(name, 'x'), (f'{name}2', 'x')], record=name)
         self.one.session.end()
@@ -597,14 +688,14 @@ class LeftBehindTest(LocksTestCase):
     def test_not_of_those_who_come_and_go_meanwhile(self):
         for change in (self.one.release, self.one.abandon):
             hold = self.one.acquire(WRITE, record='client 1')
-            suspects = self.other._queues.suspects
+            suspects = self.other._survey.suspects
 
             def see_records_only(keys):
                 change(hold)
                 return suspects([key for key in keys if '/f/' in key])
 
             with fixtures.MockPatchObject(
-                    self.other._queues, 'suspects',
+                    self.other._survey, 'suspects',
                     side_effect=see_records_only):
                 found = self.other.left_behind()
             self.assertEqual(change == self.one.abandon, bool(found))
@@ -612,7 +703,7 @@ class LeftBehindTest(LocksTestCase):
     def test_not_of_those_whose_entry_was_on_another_page(self):
         self.one.acquire(WRITE, record='client 1')
         with fixtures.MockPatchObject(
-                self.other._queues, 'suspects', return_value={
+                self.other._survey, 'suspects', return_value={
                     self.keys('f')[0].split('/')[-1]: {'a': 'x'}}):
             self.assertEqual([], self.other.left_behind())
 
