@@ -52,6 +52,8 @@ class Locks:
         self._outage_seconds = outage_seconds
         self._holder = holder
         self._leftovers = lock_leftovers.Leftovers(client)
+        # Claims with a fence record: wanted, or held by work that runs.
+        self._guarding = set()
 
     def acquire(self, wishes, wait_seconds=None, record=None, fence=None):
         """Return a ``lock_attempt.Hold``, or ``None`` if it was not granted.
@@ -96,6 +98,8 @@ class Locks:
             attempt = lock_attempt.Attempt(
                 self._client, self._session, self._queues, claim, patience,
                 fence)
+            if claim.record is not None:
+                self._guarding.add(claim_id)
             try:
                 found = attempt.run()
             except BaseException:
@@ -111,6 +115,7 @@ class Locks:
             time.sleep(patience.left(lock_waits.FIRST_PAUSE_SECONDS))
 
     def _end(self, attempt):
+        self._guarding.discard(attempt.hold(0).claim.id)
         if attempt.has_traces:
             self._leftovers.add(attempt.hold(0), self._queues.withdraw)
 
@@ -128,6 +133,8 @@ class Locks:
         except BaseException:
             self._leftovers.add(hold, self._queues.withdraw)
             raise
+        finally:
+            self._guarding.discard(hold.claim.id)
 
     def _release(self, hold):
         name = hold.claim.names[0]
@@ -183,6 +190,7 @@ class Locks:
         For work that has failed half-way: whoever is next repairs it. If
         etcd does not answer, it goes on being sent.
         """
+        self._guarding.discard(hold.claim.id)
         self._leftovers.add(hold, self._queues.abandon)
 
     def is_valid(self, hold, margin_seconds=0.0):
@@ -270,6 +278,19 @@ class Locks:
     def _heads(self, name):
         return self._queues.heads(self._client.call(
             '/kv/range', self._queues.all_of(name), CALL_SECONDS))
+
+    @property
+    def is_guarding(self):
+        """Whether work with a fence record is under way, or waits."""
+        return bool(self._guarding)
+
+    def is_available(self, seconds):
+        """Tell whether there is a lease, or one to be had within seconds."""
+        try:
+            self._session.lease(seconds)
+            return True
+        except exceptions.EtcdError:
+            return False
 
     def close(self):
         """Wait no longer for claims that could not be withdrawn."""

@@ -13,6 +13,7 @@ exception of ``release()``. See :class:`DCNEtcd3Driver` for the options.
 
 import dataclasses
 import functools
+import time
 import urllib.parse
 
 from oslo_log import log as logging
@@ -37,6 +38,12 @@ DEFAULT_TTL_SECONDS = 15
 DEFAULT_ATTEMPT_SECONDS = 5.0
 DEFAULT_OUTAGE_SECONDS = 300.0
 DEFAULT_NAMESPACE = '/dcn'
+
+# How long a stop waits for work under fenced locks: oslo.service waits for a
+# minute. And how long after it, for what the service still has to write down.
+DRAIN_SECONDS = 50.0
+DRAIN_PAUSE_SECONDS = 0.2
+LINGER_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,10 +293,34 @@ class DCNEtcd3Driver(tooz_groups.Groups,
 
     def _stop(self):
         self._leader_locks.clear()
+        if not self._drained():
+            # The lease has to outlast the work; it ends with the process.
+            LOG.warning('Work is under way after %g s: its locks are kept',
+                        DRAIN_SECONDS)
+            super()._stop()
+            return
         self._locks.close()
         self._session.close()
         self._client.close()
         super()._stop()
+
+    def _drained(self):
+        """Wait until work that may be fenced has ended; return whether it has.
+
+        Services stop their coordinator before they wait for what they do:
+        without its lease, that would be cut off.
+        """
+        if not self._locks.is_guarding:
+            return True
+        deadline = session.clock() + DRAIN_SECONDS
+        while self._locks.is_guarding:
+            if session.clock() >= deadline:
+                return False
+            time.sleep(DRAIN_PAUSE_SECONDS)
+        # What comes after the work, like writing it down, is not known here;
+        # a service with threads of the system ends when this returns.
+        time.sleep(LINGER_SECONDS)
+        return True
 
     @property
     def locks(self):

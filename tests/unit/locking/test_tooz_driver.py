@@ -97,7 +97,7 @@ class SettingsTest(testtools.TestCase):
         self.assertIn('ca_cert, cert_cert or cert_key', str(error))
 
 
-class DriverTest(testtools.TestCase):
+class DriverTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
@@ -110,6 +110,9 @@ class DriverTest(testtools.TestCase):
         self.driver = coordinator('outage=0')
         self.driver.start(start_heart=True)
         self.addCleanup(self.driver.stop)
+
+
+class DriverTest(DriverTestCase):
 
     def test_nothing_is_asked_before_the_first_lock(self):
         lock = self.driver.get_lock(b'a')
@@ -189,3 +192,62 @@ class DriverTest(testtools.TestCase):
         driver.stop()
         self.assertEqual([], self.client.store.keys())
         self.assertEqual(set(), self.client.store.leases)
+
+
+class StopTest(DriverTestCase):
+    """A stop while there is work that may be fenced."""
+
+    def setUp(self):
+        super().setUp()
+        self.slept = []
+        self.now = 0.0
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.tooz_driver.time.sleep', self.sleep))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.locking.tooz_driver.session.clock',
+            lambda: self.now))
+        self.worker = coordinator()
+        self.worker.start()
+        self.at = {}
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.now += seconds
+        self.at.pop(len(self.slept), lambda: None)()
+
+    def hold(self, record='record'):
+        return self.worker.locks.acquire([('a', 'x')], 0, record)
+
+    def test_it_waits_for_the_work_and_a_little_more(self):
+        hold = self.hold()
+        self.at[3] = lambda: self.worker.locks.release(hold)
+        self.worker.stop()
+        self.assertEqual([tooz_driver.DRAIN_PAUSE_SECONDS] * 3
+                         + [tooz_driver.LINGER_SECONDS], self.slept)
+        self.assertEqual(set(), self.client.store.leases)
+
+    def test_work_that_was_abandoned_is_not_waited_for(self):
+        self.worker.locks.abandon(self.hold())
+        self.worker.stop()
+        self.assertEqual([], self.slept)
+
+    def test_a_claim_that_was_not_granted_is_not_waited_for(self):
+        other = self.driver.get_lock('a')
+        other.acquire()
+        self.assertIsNone(self.hold())
+        self.worker.stop()
+        self.assertEqual([], self.slept)
+        self.assertTrue(other.release())
+
+    def test_locks_without_a_record_are_not_waited_for(self):
+        self.hold(None)
+        self.worker.stop()
+        self.assertEqual([], self.slept)
+        self.assertEqual(set(), self.client.store.leases)
+
+    def test_work_that_does_not_end_keeps_its_locks(self):
+        self.hold()
+        self.worker.stop()
+        self.assertGreaterEqual(sum(self.slept), tooz_driver.DRAIN_SECONDS)
+        self.assertEqual(1, len(self.client.store.leases))
+        self.assertIn('its locks are kept', self.log.output)
