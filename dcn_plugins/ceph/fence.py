@@ -14,7 +14,6 @@ looked at since.
 
 import errno
 import json
-import threading
 
 from dcn_plugins.ceph import addresses as ceph_addresses
 from dcn_plugins.ceph import bindings
@@ -41,10 +40,6 @@ _CAPS = ('Give the user the monitor capability "profile rbd": ceph auth caps '
          'client.USER mon "profile rbd" osd ...')
 
 
-def _directly(function, *args):
-    return function(*args)
-
-
 class Fence:
     """Cut off clients by means of one that is connected.
 
@@ -54,14 +49,15 @@ class Fence:
         ends it.
     :param run: calls a function so that nothing but its caller waits.
     :param native_threading: the module ``threading`` as it was before
-        eventlet.
+        eventlet: a greenlet could not end its wait, as no other would run
+        while a monitor does not answer.
     :param wait_seconds: for each answer of the monitors. The library has a
         limit of its own only if ``rados_mon_op_timeout`` is set, and for the
         map not even then.
     :param rados: the module, if it is not the installed one.
     """
 
-    def __init__(self, client, run=_directly, native_threading=threading,
+    def __init__(self, client, run, native_threading,
                  wait_seconds=WAIT_SECONDS, rados=None):
         # The proxy would wait as a greenlet, which a thread is not.
         self._client = getattr(client, '_obj', client)

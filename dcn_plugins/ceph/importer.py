@@ -8,7 +8,6 @@ of Ceph that no fence record names, and it outlives the one that started it.
 import contextlib
 import errno
 import os
-import threading
 
 from oslo_log import log as logging
 
@@ -34,8 +33,7 @@ _FLAGS = 0x8 | 0x40
 
 
 def write_image(rbd, ioctx, name, source_path, order, features, check,
-                progress=lambda position, size: None,
-                native_threading=threading):
+                progress=lambda position, size: None, *, native_threading):
     """Create an image as large as a file and with its content.
 
     It blocks: under eventlet call it in a native thread. At one time at most
@@ -78,7 +76,7 @@ def write_image(rbd, ioctx, name, source_path, order, features, check,
                 progress(size, size)
 
 
-def read_image(rbd, image, target_path, check, native_threading=threading):
+def read_image(rbd, image, target_path, check, *, native_threading):
     """Write an image, or the snapshot that it is set to, into a new file.
 
     It blocks: under eventlet call it in a native thread. At one time at most

@@ -10,6 +10,7 @@ import errno
 
 from dcn_plugins.ceph import fence
 from dcn_plugins import exceptions
+from dcn_plugins.locking import native
 
 SECONDS = 60
 
@@ -21,8 +22,9 @@ class FenceContract:
         self.own = self.client()
         self.fence = self.fence_of(self.own)
 
-    def fence_of(self, client, **options):
-        return fence.Fence(client, rados=self.rados, **options)
+    def fence_of(self, client):
+        return fence.Fence(client, lambda function, *args: function(*args),
+                           native.module('threading'), rados=self.rados)
 
     def assertCutOff(self, client):
         # An OSD learns of the entry from us at the latest.

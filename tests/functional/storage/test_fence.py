@@ -180,13 +180,13 @@ class FenceTest(fence_contract.FenceContract, rados_case.RadosTestCase):
         cut_off_at = time.monotonic()
         out, _err = process.communicate(f'{cut_off_at}\n', WAIT_SECONDS)
         seen = json.loads(out)
-        self.assertGreater(seen['zombie_writes'], 100)
+        self.assertGreater(seen['zombie_writes'], 10)
         # An answer may have been on its way.
         *_before, (late_seconds, code) = seen['zombie']
         self.assertEqual(errno.ESHUTDOWN, code)
         self.assertLess(late_seconds, 0.5)
         self.assertEqual([0], seen['guest_codes'])
-        self.assertGreater(seen['guest_after'], 100)
+        self.assertGreater(seen['guest_after'], 10)
         self.assertLess(seen['guest_pause'], 1.0)
 
     def test_who_was_cut_off_lives_again_when_the_entry_ends(self):
@@ -233,10 +233,12 @@ class AwayTest(rados_case.RadosTestCase):
         finally:
             shared.cleanUp()
 
+    def fence_of(self, client, wait_seconds=WAIT_SECONDS):
+        return fence.Fence(client, lambda function, *args: function(*args),
+                           native.module('threading'), wait_seconds)
+
     def test_there_is_an_end_to_waiting(self):
-        # A greenlet could not go on while the monitor does not answer.
-        own = fence.Fence(self.client(), wait_seconds=2.0,
-                          native_threading=native.module('threading'))
+        own = self.fence_of(self.client(), 2.0)
         zombie = self.client()
         monitor = self.rig.ceph.mon
         monitor.pause()
@@ -248,7 +250,9 @@ class AwayTest(rados_case.RadosTestCase):
             self.assertLess(time.monotonic() - started, 10.0)
             self.assertIs(exceptions.Outcome.UNKNOWN, error.outcome)
         monitor.resume()
-        fence.Fence(self.client()).blocklist([zombie.get_addrs()])
+        client = self.client()
+        self.fence_of(client).blocklist([zombie.get_addrs()])
+        self.write(client)
         error = self.assertRaises(bindings.rados().ConnectionShutdown,
                                   self.write, zombie)
         self.assertEqual(errno.ESHUTDOWN, error.errno)

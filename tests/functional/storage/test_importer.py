@@ -17,6 +17,7 @@ from testtools import matchers
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import importer
 from dcn_plugins import exceptions
+from dcn_plugins.locking import native
 from tests.functional.storage import rados_case
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -119,15 +120,21 @@ class ImporterTestCase(rados_case.RadosTestCase):
         return random.Random(size).randbytes(size)
 
     def write(self, name, path, **options):
-        importer.write_image(self.rbd, self.ioctx, name, path, ORDER, None,
-                             **{'check': self.check, **options})
+        importer.write_image(
+            self.rbd, options.pop('ioctx', self.ioctx), name, path,
+            **{'order': ORDER, 'features': None, 'check': self.check,
+               'native_threading': native.module('threading'), **options})
 
     def read(self, name, check=None, snapshot=None):
         path = self.directory.join(str(uuid.uuid4()))
         with self.rbd.Image(self.ioctx, name, snapshot,
                             read_only=True) as image:
-            importer.read_image(self.rbd, image, path, check or self.check)
+            self.read_into(image, path, check or self.check)
         return path
+
+    def read_into(self, image, path, check):
+        importer.read_image(self.rbd, image, path, check,
+                            native_threading=native.module('threading'))
 
     def export(self, image):
         path = self.directory.join(str(uuid.uuid4()))
@@ -203,8 +210,7 @@ class LikeTheCommandTest(ImporterTestCase):
         for order, mib in ((12, 1), (20, 8), (25, 64)):
             path = self.file(mib * MIB, (mib * 9999, self.noise(mib << 19)))
             name = self.name()
-            importer.write_image(self.rbd, self.ioctx, name, path, order, 1,
-                                 self.check)
+            self.write(name, path, order=order, features=1)
             self.assertEqual(order, self.info(name)['order'])
             self.assertEqual(['layering'], self.info(name)['features'])
             self.assertSameContent(path, self.read(name))
@@ -320,8 +326,8 @@ class FailureTest(ImporterTestCase):
 
             with client.open_ioctx(self.rig.pool) as ioctx:
                 error = self.assertRaises(
-                    exceptions.Fenced, importer.write_image, self.rbd, ioctx,
-                    name, path, ORDER, None, self.check, progress)
+                    exceptions.Fenced, self.write, name, path, ioctx=ioctx,
+                    progress=progress)
             self.assertIs(exceptions.Outcome.PARTIAL, error.outcome)
             # Whoever has cut us off decides what becomes of it.
             self.assertIn(name, self.images())
@@ -339,8 +345,8 @@ class FailureTest(ImporterTestCase):
         self.write(name, self.file(MIB))
         path = self.file(3, (0, b'abc'))
         with self.rbd.Image(self.ioctx, name, read_only=True) as image:
-            self.assertRaises(FileExistsError, importer.read_image, self.rbd,
-                              image, path, self.check)
+            self.assertRaises(FileExistsError, self.read_into, image, path,
+                              self.check)
         self.assertThat(path, matchers.FileContains('abc'))
 
     def test_half_a_file_is_removed(self):

@@ -12,6 +12,10 @@ from tests.contracts import fence_contract
 from tests.fakes import rados
 
 
+def directly(function, *args):
+    return function(*args)
+
+
 class FakeFenceTest(fence_contract.FenceContract, testtools.TestCase):
 
     def setUp(self):
@@ -34,7 +38,8 @@ class CommandTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.client = rados.Cluster().client()
-        self.fence = fence.Fence(self.client, rados=rados)
+        self.fence = fence.Fence(self.client, directly, threading,
+                                 rados=rados)
 
     def test_what_is_asked_of_the_monitors(self):
         self.fence.blocklist(['[v2:127.0.0.1:0/7,v1:127.0.0.1:0/7]',
@@ -67,7 +72,7 @@ class AwayTest(testtools.TestCase):
         super().setUp()
         self.client = rados.Cluster().client()
         self.addCleanup(self.client.monitors.set)
-        self.fence = fence.Fence(self.client, rados=rados, wait_seconds=0.2)
+        self.fence = fence.Fence(self.client, directly, threading, 0.2, rados)
 
     def assertUnknown(self, call, *args):
         error = self.assertRaises(exceptions.FenceError, call, *args)
