@@ -81,6 +81,19 @@ class LockServiceError(LockError):
                          name)
 
 
+class WorkLeft(LockError):
+    """Report work that has failed and is ended by who has the lock next."""
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, name, operation, reason):
+        self.operation = operation
+        self.reason = reason
+        super().__init__(
+            f'lock {name}: {operation} has failed and is left to be undone '
+            f'or finished by whoever has the lock next: {reason}', name)
+
+
 class RepairFailed(LockError):
     """Report that the half-done work of a dead holder could not be ended."""
 

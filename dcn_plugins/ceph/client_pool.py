@@ -66,13 +66,18 @@ class ClientPool:
         self._clock = clock
         self._idle = collections.deque()
 
-    def take(self):
-        """Return a client that nobody else uses; raises as ``connect``."""
+    def take(self, is_new=False):
+        """Return a client that nobody else uses; raises as ``connect``.
+
+        :param is_new: whether it must be one that nobody can have cut off.
+        """
         try:
-            # The one that was used last: the others may grow old.
-            return self._idle.pop()
+            if not is_new:
+                # The one that was used last: the others may grow old.
+                return self._idle.pop()
         except IndexError:
-            return self._connect()
+            LOG.debug('No client is idle')
+        return self._connect()
 
     def give_back(self, client):
         """Take a client back after an operation that has ended well.
@@ -81,11 +86,11 @@ class ClientPool:
         """
         client.given_back_at = self._clock()
         self._idle.append(client)
-        if len(self._idle) > MOST_IDLE or self._is_old(self._idle[0]):
-            try:
+        try:
+            if len(self._idle) > MOST_IDLE or self._is_old(self._idle[0]):
                 self.discard(self._idle.popleft())
-            except IndexError:
-                LOG.debug('Another thread has closed the idle clients')
+        except IndexError:
+            LOG.debug('Another thread has taken the idle clients')
 
     def discard(self, client):
         """Close a client, without waiting for it."""

@@ -58,11 +58,24 @@ class Record:
             record = cls(**{**found,
                             'addresses': tuple(found['addresses']),
                             'intents': tuple(found['intents'])})
+            record._check()
         except UnknownRecord:
             raise
         except (ValueError, TypeError, KeyError, AttributeError) as exc:
             raise UnknownRecord(f'it is no fence record: {exc}') from exc
         return record
+
+    def _check(self):
+        """Raise ValueError for what would fail when somebody ends it."""
+        texts = [self.claim, self.fsid, self.pool, self.host, *self.wishes,
+                 *self.addresses, *(intent['operation']
+                                    for intent in self.intents)]
+        if not self.wishes or not all(
+                isinstance(text, str) for text in texts):
+            raise ValueError('a name is missing')
+        if not set(self.wishes.values()) <= {lock_queue.EXCLUSIVE,
+                                             lock_queue.SHARED}:
+            raise ValueError('there is no such mode')
 
     @property
     def marker_keys(self):

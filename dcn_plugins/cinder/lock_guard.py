@@ -42,6 +42,17 @@ class _Changed(Exception):
         super().__init__()
 
 
+class _CutOff(Exception):
+    """Say that a client was cut off before its operation has begun.
+
+    Somebody was about to end an operation that this client has ended itself.
+    """
+
+
+# What leads to another round.
+_ROUND = (settlement.LeftBehind, _Changed, _CutOff)
+
+
 def _check(touch, touched, own):
     if touched.is_found:
         now = touch(own)
@@ -105,6 +116,10 @@ class LockGuard:
                 self.settlement.settle(exc.records, deadline)
             except _Changed as exc:
                 touched = exc.touched
+            except _CutOff as exc:
+                if outer:
+                    raise exceptions.Fenced(name) from exc
+                own.end(False)
         raise exceptions.LockTimeout(min(touched.wishes), wait_seconds)
 
     @contextlib.contextmanager
@@ -140,12 +155,19 @@ class LockGuard:
                 yield replaced
             operation.close_images()
         except BaseException as exc:
-            self._end_badly(locks, operation, exc)
-            if operation.is_lost and not isinstance(
-                    exc, exceptions.LockError):
+            is_ended = self._end_badly(locks, operation, exc)
+            if (isinstance(exc, (*_ROUND, exceptions.LockError))
+                    or not isinstance(exc, Exception)):
+                raise
+            name = operation.hold.claim.names[0]
+            if operation.is_lost:
                 # Whatever it looks like: that is why.
-                raise exceptions.LockLost(
-                    operation.hold.claim.names[0], operation.name) from exc
+                raise exceptions.LockLost(name, operation.name) from exc
+            if not is_ended:
+                # Nobody may be told that nothing has happened, as "is busy"
+                # does: others are about to end it.
+                raise exceptions.WorkLeft(
+                    name, operation.name, str(exc)) from exc
             raise
         self._end_well(locks, operation)
 
@@ -179,12 +201,21 @@ class LockGuard:
 
     def _begin(self, operation, replaced):
         claim = operation.hold.claim
+        marker = claim.record
+        if operation.is_heir:
+            if not replaced:
+                # There is nothing to end, and no marker may say so.
+                return
+            marker = settlement.inherited(claim.record, replaced)
         # From here on it may be there, whatever answer is lost.
-        operation.is_begun = True
-        in_the_way = self._backend.markers(operation.own.get()).begin(
-            claim.id, dict(claim.wishes), claim.record, replaced)
+        operation.marker = marker
+        try:
+            in_the_way = self._backend.markers(operation.own.get()).begin(
+                claim.id, dict(claim.wishes), marker, replaced)
+        except exceptions.Fenced as exc:
+            raise _CutOff from exc
         if in_the_way:
-            operation.is_begun = False
+            operation.marker = None
             # It was restored from a backup, or lost its data.
             LOG.warning('%s: Ceph knows of work that etcd has forgotten',
                         operation.name)
@@ -193,11 +224,12 @@ class LockGuard:
     def _end_marker(self, operation):
         claim = operation.hold.claim
         self._backend.markers(operation.own.get()).end(
-            claim.id, dict(claim.wishes), claim.record)
+            claim.id, dict(claim.wishes), operation.marker)
 
     def _end_well(self, locks, operation):
         try:
-            self._end_marker(operation)
+            if operation.is_begun:
+                self._end_marker(operation)
         except BaseException:
             # To Cinder it has failed, so whoever is next has to undo it.
             locks.abandon(operation.hold)
@@ -209,26 +241,40 @@ class LockGuard:
 
         What it has made and nobody will ask for is removed. If that cannot
         be done, it is left to whoever is next, with its record.
+
+        :returns: whether it has ended.
         """
         try:
-            if operation.is_begun:
-                if operation.is_lost or isinstance(error, (
-                        exceptions.LockLost, exceptions.Fenced)):
-                    raise error
-                with operation.running():
-                    repair.undo(self._backend, operation)
-                operation.close_images()
-                self._end_marker(operation)
+            self._undo(operation, error)
         # Whatever it is, the record says what is to be done.
-        except Exception as exc:
+        except BaseException as exc:
             LOG.warning('%s has failed, and is left to be ended by whoever '
                         'comes next: %s', operation.name, exc)
-            operation.close_images()
             locks.abandon(operation.hold)
-            return
+            operation.close_images()
+            if not isinstance(exc, Exception):
+                raise
+            return False
         operation.close_images()
         try:
             locks.release(operation.hold)
         except exceptions.LockError as exc:
             LOG.error('While %s failed for another reason: %s',
                       operation.name, exc)
+        return True
+
+    def _undo(self, operation, error):
+        """Undo what an operation has done, or raise why that is left."""
+        if operation.is_heir:
+            raise error
+        if not operation.is_begun:
+            return
+        # Whoever was killed may have left a call of librbd under way.
+        if (operation.is_lost or not isinstance(error, Exception)
+                or isinstance(error, (exceptions.LockLost, exceptions.Fenced,
+                                      _CutOff))):
+            raise error
+        with operation.running():
+            repair.undo(self._backend, operation)
+        operation.close_images()
+        self._end_marker(operation)

@@ -28,16 +28,20 @@ def current():
 
 
 class OwnClient:
-    """The client of one operation, connected when it is first needed."""
+    """The client of one operation, connected when it is first needed.
 
-    def __init__(self, pool):
+    :param is_new: whether it must be a new one.
+    """
+
+    def __init__(self, pool, is_new=False):
         self._pool = pool
+        self._is_new = is_new
         self._client = None
 
     def get(self):
         """Return the client; raises what connecting raises."""
         if self._client is None:
-            self._client = self._pool.take()
+            self._client = self._pool.take(self._is_new)
         return self._client
 
     def is_client(self, cluster):
@@ -55,20 +59,23 @@ class Operation:
     """What an operation holds while it runs.
 
     :param name: of the driver's method, for messages.
-    :param touched: :class:`~dcn_plugins.cinder.operations.Touched`.
+    :param touched: :class:`~dcn_plugins.cinder.lock_table.Touched`.
     :param own: its :class:`OwnClient`.
     :param outer: the operation that this one is a part of, or ``None``.
+    :param is_heir: whether it ends what others have left: their records are
+        in its own, which must stay until it has.
     """
 
-    def __init__(self, name, touched, own, outer=None):
+    def __init__(self, name, touched, own, outer=None, is_heir=False):
         self.name = name
         self.touched = touched
         self.own = own
+        self.is_heir = is_heir
+        self.marker = None
         self.images = []
         self.made = set()
         self.deferral_seconds = None
         self.hold = None
-        self.is_begun = False
         self._outer = outer
         self._locks = None
 
@@ -96,6 +103,11 @@ class Operation:
             if is_new and exc.errno == errno.EEXIST:
                 self.made.discard(made)
             raise
+
+    @property
+    def is_begun(self):
+        """Whether its markers may be in RADOS."""
+        return self.marker is not None
 
     @property
     def is_lost(self):

@@ -9,8 +9,12 @@ undoes or finishes what it says.
 
 No marker means that the operation has not begun, or has ended: then there is
 nothing to do. That is also why an etcd that was restored from a backup, and
-with it the records of operations that ended long ago, does no harm.
+with it the records of operations that ended long ago, does no harm. So only
+the markers say what is to be ended, and his own marker says no more than
+those that it replaces.
 """
+
+import dataclasses
 
 from oslo_log import log as logging
 
@@ -57,6 +61,17 @@ def refuse(entries):
     raise LeftBehind.of_texts(entry.text for entry in entries)
 
 
+def inherited(record, replaced):
+    """Return the marker of who ends what some markers say.
+
+    :param record: the text of his own record.
+    :param replaced: the texts of these markers by key.
+    """
+    return dataclasses.replace(
+        _parsed(record), intents=_intents(_begun(replaced).values())
+    ).to_text()
+
+
 class Settlement:
     """End what others have left, and what has failed here.
 
@@ -74,20 +89,17 @@ class Settlement:
         :param deadline: of ``session.clock()``.
         :raises DCNError: if it could not be done; all records are left then.
         """
-        known = {record.claim: record for record in records}
-        own = operations.OwnClient(self._backend.clients())
+        # One that was given back may be cut off by somebody who is late.
+        own = operations.OwnClient(self._backend.clients(), is_new=True)
+        settled, orphans = set(), []
         is_well = False
         try:
-            for _round in range(MOST_ROUNDS):
-                try:
-                    orphans = self._settle(own, known, deadline)
-                    break
-                except LeftBehind as exc:
-                    known.update((record.claim, record)
-                                 for record in exc.records)
-            else:
-                raise exceptions.LockTimeout(
-                    min(next(iter(known.values())).wishes), 0.0)
+            # Not at once: their names may be more than one claim can take.
+            for record in records:
+                if record.claim not in settled:
+                    known = {record.claim: record}
+                    orphans += self._settled(own, known, deadline)
+                    settled |= known.keys()
             is_well = True
         finally:
             own.end(is_well)
@@ -109,12 +121,25 @@ class Settlement:
                 if (record.fsid, record.pool) == (scope.cluster, scope.pool):
                     self.settle([record], session.clock() + SWEEP_SECONDS)
                     found += 1
-            except exceptions.DCNError as exc:
+            # Whatever it is, the others must not wait for this one.
+            except Exception as exc:
                 LOG.warning('What a dead holder has left of %s is not ended '
                             'yet: %s', ', '.join(left.modes), exc)
         return found
 
-    def _settle(self, own, known, deadline):
+    def _settled(self, own, known, deadline):
+        """Settle what is known, and what turns up on the way."""
+        own_claims = set()
+        for _round in range(MOST_ROUNDS):
+            try:
+                return self._settle(own, known, own_claims, deadline)
+            except LeftBehind as exc:
+                known.update((record.claim, record)
+                             for record in exc.records)
+        raise exceptions.LockTimeout(
+            min(next(iter(known.values())).wishes), 0.0)
+
+    def _settle(self, own, known, own_claims, deadline):
         wishes = {}
         for record in known.values():
             for name, mode in record.wishes.items():
@@ -122,28 +147,32 @@ class Settlement:
                 # exclusive: who settles another one shares it, too.
                 if wishes.get(name) != lock_queue.EXCLUSIVE:
                     wishes[name] = mode
-        intents = tuple(intent for record in known.values()
-                        for intent in record.intents)
         operation = operations.Operation(
-            'settlement', lock_table.Touched(wishes, intents), own)
-        fence = _Fence(self._backend, own, known)
+            'settlement',
+            lock_table.Touched(wishes, _intents(known.values())), own,
+            is_heir=True)
+        fence = _Fence(self._backend, own, known, own_claims)
         left = max(0.0, deadline - session.clock())
-        with self._guard.locked(operation, left, fence,
-                                fence.markers) as replaced:
-            return self._repaired(operation, known, replaced)
+        try:
+            with self._guard.locked(operation, left, fence,
+                                    fence.markers) as replaced:
+                return self._repaired(operation, known, replaced)
+        finally:
+            if operation.hold:
+                own_claims.add(operation.hold.claim.id)
 
     def _repaired(self, operation, known, replaced):
         """Repair what had begun; return deleted images that lost a clone."""
-        begun = {_parsed(text).claim for text in replaced.values()}
-        orphans = []
+        begun = _begun(replaced)
         for claim, record in known.items():
+            if claim not in begun:
+                LOG.info('%s: it had not begun, or has ended',
+                         LeftBehind([record]))
+        orphans = []
+        for record in begun.values():
+            LOG.warning('%s: it is ended now', LeftBehind([record]))
             for intent in record.intents:
-                LOG.warning(
-                    '%s was left by %s: %s', intent['operation'], record.host,
-                    'it is ended now' if claim in begun
-                    else 'it had not begun, or has ended')
-                if claim in begun:
-                    orphans += self._ended(operation, intent)
+                orphans += self._ended(operation, intent)
         return orphans
 
     def _ended(self, operation, intent):
@@ -161,10 +190,11 @@ class Settlement:
 class _Fence:
     """Cut off the clients of known records, and find their markers."""
 
-    def __init__(self, backend, own, known):
+    def __init__(self, backend, own, known, own_claims):
         self._backend = backend
         self._own = own
         self._known = known
+        self._own_claims = own_claims
         self._is_fenced = set()
 
     def __call__(self, entries):
@@ -173,23 +203,44 @@ class _Fence:
 
     def markers(self):
         """Return the markers of the known records, which may be replaced."""
-        found = self._backend.markers(self._own.get()).present(
-            [key for record in self._known.values()
-             for key in record.marker_keys])
-        # Those that etcd has told of are fenced; it may have lost some.
-        self._fence([_parsed(text) for text in found.values()])
+        markers = self._backend.markers(self._own.get())
+        keys = [key for record in self._known.values()
+                for key in record.marker_keys]
+        found = markers.present(keys)
+        # Those that etcd has told of are fenced; it may have lost some, who
+        # end their work until they are.
+        while self._fence([_parsed(text) for text in found.values()]):
+            found = markers.present(keys)
         return found
 
     def _fence(self, records):
-        more = [record for record in records
-                if record.claim not in self._known]
+        """Cut off whoever is not yet; return whether there was anybody."""
+        more = [record for record in records if record.claim
+                not in self._known and record.claim not in self._own_claims]
         if more:
             raise LeftBehind(more)
+        # What we have left ourselves, in an earlier round, has ended.
         wanted = {address for record in records
+                  if record.claim in self._known
                   for address in record.addresses} - self._is_fenced
         if wanted:
             self._backend.fence(self._own.get(), sorted(wanted))
             self._is_fenced |= wanted
+        return bool(wanted)
+
+
+def _intents(records):
+    """Return what some records say, once each."""
+    found = []
+    for record in records:
+        found += [intent for intent in record.intents if intent not in found]
+    return tuple(found)
+
+
+def _begun(markers):
+    """Return the records in the texts of some markers, by their claims."""
+    return {record.claim: record
+            for record in map(_parsed, sorted(set(markers.values())))}
 
 
 def _parsed(text):

@@ -18,6 +18,10 @@ _EXAMPLES = [
     (exceptions.LockServiceError('volume-1', 'no answer'),
      exceptions.Outcome.UNKNOWN,
      'lock volume-1: the lock service failed: no answer'),
+    (exceptions.WorkLeft('volume-1', 'delete', 'no answer'),
+     exceptions.Outcome.PARTIAL,
+     'lock volume-1: delete has failed and is left to be undone or finished '
+     'by whoever has the lock next: no answer'),
     (exceptions.CopyRefused('image-1', ['dcn0', 'dcn1'], '403 Forbidden'),
      exceptions.Outcome.NOTHING_DONE,
      'copy of image image-1 to dcn0,dcn1 was refused: 403 Forbidden'),
