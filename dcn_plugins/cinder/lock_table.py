@@ -13,6 +13,7 @@ object, but for the children that it flattens.
 """
 
 import dataclasses
+import secrets
 
 from oslo_config import cfg
 
@@ -172,6 +173,7 @@ def _image_in_target_pool(scope, call, wishes, intent):
     _cluster, _conf, fsid, _user, pool = parts
     if fsid == scope.cluster:
         intent['target_pool'] = pool
+        intent['migration'] = secrets.token_hex(8)
     _want(wishes, names.Scope(fsid, pool).image(_name(call['volume'])),
           EXCLUSIVE)
 

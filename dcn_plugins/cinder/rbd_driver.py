@@ -33,6 +33,7 @@ from dcn_plugins.cinder import lock_guard
 from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import operation as operations
 from dcn_plugins.cinder import rbd_program
+from dcn_plugins.cinder import repair
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
 from dcn_plugins.conf import volume_images
@@ -265,22 +266,36 @@ class DCNRBDDriver(rbd.RBDDriver):
             _cluster, ioctx = operation.connection(
                 self.configuration.rbd_pool)
             client = _Connected(ioctx)
-            # Upstream has done it itself, or another clone needs it still.
-            with contextlib.suppress(self.rbd.ImageNotFound):
+            try:
                 self._delete_clone_parent_refs(client, image, snapshot)
+            except self.rbd.ImageNotFound:
+                LOG.debug('Upstream has removed %s@%s', image, snapshot)
+            # The image itself is gone, and nobody may be told otherwise.
+            except self.rbd.Error as exc:
+                LOG.warning('%s@%s is left to the audit: %s', image, snapshot,
+                            exc)
 
     def _delete_volume_under_locks(self, volume):
         operation = operations.current()
+        note = contextlib.nullcontext()
         if operation.name == 'delete_volume':
-            operation.deferral_seconds = self._deferral_seconds()
-        try:
-            rbd.RBDDriver.delete_volume(self, volume)
-            self.drop_ancestors(operation)
-        except self.rbd.ImageBusy as exc:
-            # A child that somebody else works on.
-            raise exception.VolumeIsBusy(volume_name=volume.name) from exc
+            operation.deferral_seconds = self.deferral_seconds()
+        elif operation.name == 'migrate_volume' and operation.is_begun:
+            note = repair.copied(self.backend, operation, volume.name)
+        with note:
+            try:
+                rbd.RBDDriver.delete_volume(self, volume)
+            except self.rbd.ImageBusy as exc:
+                # A child that somebody else works on.
+                raise exception.VolumeIsBusy(
+                    volume_name=volume.name) from exc
+        self.drop_ancestors(operation)
 
-    def _deferral_seconds(self):
+    def deferral_seconds(self):
+        """Return how long a volume that is deleted stays in the trash.
+
+        ``None`` if it does not.
+        """
         if self.configuration.enable_deferred_deletion:
             return self.configuration.deferred_deletion_delay
         return None

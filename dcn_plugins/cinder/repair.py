@@ -6,6 +6,7 @@ being made. What was promised is finished: a deletion, a revert. All of it can
 be repeated, and starts from what is there.
 """
 
+import contextlib
 import time
 import types
 
@@ -21,6 +22,10 @@ LOG = logging.getLogger(__name__)
 TRIES = 5
 PAUSE_SECONDS = 0.5
 
+# Metadata of an image whose complete copy is elsewhere: which migration has
+# made it. A note that another one has left says nothing.
+_COPIED = 'dcn_copied'
+
 
 def undo(backend, operation):
     """Remove what an operation of ours has made before it failed.
@@ -30,7 +35,8 @@ def undo(backend, operation):
     intent = operation.touched.intents[0]
     if operation.name == 'migrate_volume':
         # If its source is gone, what it has made is all that there is.
-        end(backend, operation, intent)
+        if any(kind == 'image' for kind, *_name in operation.made):
+            end(backend, operation, intent)
         return
     if intent.get('is_overwritten'):
         return
@@ -79,6 +85,28 @@ def collect(backend, lock_guard, image):
         LOG.warning('%s is not removed yet: %s', image, exc)
 
 
+@contextlib.contextmanager
+def copied(backend, operation, image):
+    """Note that an image is complete elsewhere while the block removes it.
+
+    librbd removes what is in an image first, and the image last: half of it
+    looks like all of it.
+
+    :raises Exception: of librbd.
+    """
+    site = _Site(backend, operation)
+    with site.image(image) as source:
+        source.metadata_set(
+            _COPIED, operation.touched.intents[0]['migration'])
+    try:
+        yield
+    except exception.VolumeIsBusy:
+        # Ceph has refused it before anything was removed.
+        with site.image(image) as source:
+            source.metadata_remove(_COPIED)
+        raise
+
+
 class _Site:
     """What a repair does to Ceph."""
 
@@ -98,6 +126,15 @@ class _Site:
         try:
             self.image(name, pool, read_only=True).close()
             return True
+        except self.rbd.ImageNotFound:
+            return False
+
+    def is_whole(self, name, migration):
+        """Tell whether an image is there and its removal was not begun."""
+        try:
+            with self.image(name, read_only=True) as opened:
+                return dict(opened.metadata_list()).get(
+                    _COPIED) != migration
         except self.rbd.ImageNotFound:
             return False
 
@@ -155,11 +192,14 @@ def _undo_snapshot(site, intent):
 
 def _finish_deletion(site, intent):
     volume = types.SimpleNamespace(name=intent['image'])
+    site.operation.deferral_seconds = site.driver.deferral_seconds()
     try:
         site.driver.upstream('delete_volume', volume)
     except exception.VolumeIsBusy as exc:
         # So it would have ended for its own process.
         LOG.warning('The deletion is not finished: %s', exc)
+    finally:
+        site.operation.deferral_seconds = None
     ancestors = intent.get('ancestors', [])
     if ancestors and not site.has_image(intent['image']):
         for image, snapshot in ancestors[:1]:
@@ -195,16 +235,19 @@ def _finish_revert(site, intent):
 
 def _undo_migration(site, intent):
     image, pool = intent['image'], intent.get('target_pool')
-    if pool is None or not site.has_image(image, pool):
+    if pool is None:
         return
-    if not site.has_image(image):
-        # The copy is complete: only after that the source was removed. It is
+    if not site.is_whole(image, intent['migration']):
+        if not site.has_image(image, pool):
+            return
+        # The copy is complete: only after that is the source removed. It is
         # copied back under another name, so that half of it is never taken
         # for the source.
         scratch = f'{image}.migrated_back'
         site.remove_image(None, scratch)
-        with site.image(image, pool, read_only=True) as copied:
-            copied.copy(site.ioctx(), scratch)
+        with site.image(image, pool, read_only=True) as complete:
+            complete.copy(site.ioctx(), scratch)
+        site.remove_image(None, image)
         site.rbd.RBD().rename(site.ioctx(), scratch, image)
     site.remove_image(pool, image)
 
