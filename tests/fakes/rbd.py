@@ -1,18 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""librbd in memory, as far as the audit and the purge of the trash use it.
+"""librbd in memory, as far as the driver, the audit and the purge use it.
 
 It stands for the module ``rbd``, and a :class:`Pool` for an I/O context.
-:mod:`tests.contracts.audit_contract` and
+:mod:`tests.contracts.rbd_contract`, :mod:`tests.contracts.audit_contract` and
 :mod:`tests.contracts.trash_contract` hold both to the same.
 """
 
 import copy
 import dataclasses
 import datetime
+import errno
 import itertools
 import time
 
+RBD_FEATURE_LAYERING = 1
+RBD_FEATURE_EXCLUSIVE_LOCK = 4
+RBD_FEATURE_OBJECT_MAP = 8
 RBD_FEATURE_FAST_DIFF = 16
+RBD_FEATURE_JOURNALING = 64
+RBD_OPERATION_FEATURE_CLONE_PARENT = 1
 RBD_FLAG_OBJECT_MAP_INVALID = 1
 RBD_FLAG_FAST_DIFF_INVALID = 2
 
@@ -23,6 +29,8 @@ class Error(Exception):
 
 class OSError(Error):
     """What librbd answers."""
+
+    errno = None
 
 
 class ImageNotFound(OSError):
@@ -41,6 +49,18 @@ class ImageHasSnapshots(OSError):
     pass
 
 
+class InvalidArgument(OSError):
+    pass
+
+
+class ConnectionShutdown(OSError):
+    errno = errno.ESHUTDOWN
+
+
+class Timeout(OSError):
+    errno = errno.ETIMEDOUT
+
+
 class PermissionError(OSError):
     pass
 
@@ -52,6 +72,7 @@ class _Snapshot:
     parent: tuple
     created: float
     is_protected: bool = False
+    content: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass
@@ -65,6 +86,9 @@ class _Header:
     snapshots: list = dataclasses.field(default_factory=list)
     watchers: list = dataclasses.field(default_factory=list)
     written: dict = dataclasses.field(default_factory=dict)
+    metadata: dict = dataclasses.field(default_factory=dict)
+    settings: dict = dataclasses.field(default_factory=dict)
+    features: int = RBD_FEATURE_FAST_DIFF
 
 
 class Pool:
@@ -96,6 +120,15 @@ class Pool:
                 if wanted in [found.parent,
                               *(held.parent for held in found.snapshots)]]
 
+    def content(self, header):
+        """Return what is to be read of an image, by offset."""
+        if header.parent is None:
+            return dict(header.written)
+        image_id, snapshot_id = header.parent
+        above = next(found for found in self.headers[image_id].snapshots
+                     if found.id == snapshot_id)
+        return {**above.content, **header.written}
+
     def name_of(self, image_id):
         for name, found in self.images.items():
             if found == image_id:
@@ -105,6 +138,9 @@ class Pool:
 
 class RBD:
     """Calls that need no image."""
+
+    def version(self):
+        return 1, 16, 0
 
     def list(self, pool):
         return sorted(pool.images)
@@ -122,10 +158,13 @@ class RBD:
         found = _snapshot(above, snapshot)
         header = self.create(pool, name, above.size)
         header.parent = (above.id, found.id)
+        header.metadata.update(above.metadata)
 
     def rename(self, pool, name, new_name):
         pool.on_change('rename')
         pool.header(name)
+        if new_name in pool.images:
+            raise ImageExists(new_name)
         pool.images[new_name] = pool.images.pop(name)
 
     def remove(self, pool, name):
@@ -161,6 +200,13 @@ class RBD:
         del pool.trash[image_id]
 
 
+class Completion:
+    """The end of a call that was not waited for."""
+
+    def get_return_value(self):
+        return 0
+
+
 class Image:
     """An open image."""
 
@@ -172,6 +218,7 @@ class Image:
         self._header = (pool.headers[image_id] if image_id
                         else pool.header(name))
         self._snapshot = None
+        self.set_snap(snapshot)
         self._is_writer = not read_only
         self._is_open = True
         if self._is_writer:
@@ -195,7 +242,43 @@ class Image:
         return self._header.size
 
     def features(self):
-        return RBD_FEATURE_FAST_DIFF
+        return self._header.features
+
+    def update_features(self, features, is_on):
+        if is_on:
+            self._header.features |= features
+        else:
+            self._header.features &= ~features
+
+    def op_features(self):
+        return 0
+
+    def stripe_unit(self):
+        return 4 << 20
+
+    def resize(self, size):
+        self._header.size = size
+
+    def metadata_list(self):
+        return iter(sorted(self._header.metadata.items()))
+
+    def metadata_set(self, key, value):
+        self._header.metadata[key] = value
+
+    def metadata_remove(self, key):
+        del self._header.metadata[key]
+
+    def config_list(self):
+        return iter([{'name': name, 'value': value, 'source': 1}
+                     for name, value in {
+                         'rbd_qos_iops_limit': '0',
+                         **self._header.settings}.items()])
+
+    def config_set(self, key, value):
+        self._header.settings[key] = value
+
+    def config_remove(self, key):
+        del self._header.settings[key]
 
     def flags(self):
         return 0
@@ -234,6 +317,13 @@ class Image:
     def set_snap_by_id(self, snapshot_id):
         self._snapshot = snapshot_id and self._by_id(snapshot_id)
 
+    def set_snap(self, name):
+        self._snapshot = name and _snapshot(self._header, name)
+
+    def list_children(self):
+        return iter([(child['pool'], child['image'])
+                     for child in self.list_children2()])
+
     def list_children2(self):
         return iter([
             {'pool': self._pool.name, 'pool_namespace': '', 'id': child.id,
@@ -242,16 +332,32 @@ class Image:
             for child in self._pool.children(self._header, self._snapshot)])
 
     def create_snap(self, name):
+        if name in [found.name for found in self._header.snapshots]:
+            raise ImageExists(name)
         self._header.snapshots.append(_Snapshot(
-            len(self._header.snapshots) + 1, name, self._header.parent,
-            self._pool.clock()))
+            int(self._pool.next_id(), 16), name, self._header.parent,
+            self._pool.clock(), content=self._pool.content(self._header)))
+
+    def rename_snap(self, name, new_name):
+        found = _snapshot(self._header, name)
+        if new_name in [other.name for other in self._header.snapshots]:
+            raise ImageExists(new_name)
+        found.name = new_name
+
+    def rollback_to_snap(self, name):
+        self._header.written = dict(_snapshot(self._header, name).content)
 
     def protect_snap(self, name):
-        _snapshot(self._header, name).is_protected = True
+        found = _snapshot(self._header, name)
+        if found.is_protected:
+            raise ImageBusy(name)
+        found.is_protected = True
 
     def unprotect_snap(self, name):
         self._pool.on_change('unprotect_snap')
         found = _snapshot(self._header, name)
+        if not found.is_protected:
+            raise InvalidArgument(name)
         if self._pool.children(self._header, found):
             raise ImageBusy(name)
         found.is_protected = False
@@ -264,10 +370,29 @@ class Image:
         self._header.snapshots.remove(found)
 
     def flatten(self):
+        if self._header.parent is None:
+            raise InvalidArgument('no clone')
+        self._header.written = self._pool.content(self._header)
         self._header.parent = None
+
+    def copy(self, pool, name):
+        header = RBD().create(pool, name, self._header.size)
+        header.written = self._pool.content(self._header)
+        header.metadata.update(self._header.metadata)
+        header.features = self._header.features
+
+    def read(self, offset, _length):
+        return self._pool.content(self._header).get(offset, b'')
 
     def write(self, data, offset):
         self._header.written[offset] = copy.copy(data)
+
+    def aio_write(self, data, offset, oncomplete, _flags):
+        self.write(data, offset)
+        oncomplete(Completion())
+
+    def aio_flush(self, oncomplete):
+        oncomplete(Completion())
 
     def diff_iterate(self, _offset, _length, _from_snapshot, callback,
                      **_options):
