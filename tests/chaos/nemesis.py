@@ -15,6 +15,8 @@ from tests.chaos import plan
 # How long a process that is at work is looked for.
 AIM_SECONDS = 1.0
 DELAY_SECONDS = 0.3
+# The share of aimed faults that hit between a read and its write.
+_COUNTING = 0.6
 # By a part of a lease, by more than a fence lasts, and over years.
 _JUMPS = (2, -2, 7200, -7200, 10 ** 8)
 # What the JSON of a transaction says that deletes something.
@@ -135,7 +137,7 @@ class Nemesis:
         """Return who is at work now: on the counter, or on a volume."""
         return {o.process for o in self._record.operations[-60:]
                 if o.ended is None and (
-                    o.found is not None if choice < 0.5
+                    o.found is not None if choice < _COUNTING
                     else o.kind not in (history.INCREMENT, history.WRITE))}
 
     @contextlib.contextmanager

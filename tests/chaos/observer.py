@@ -21,6 +21,8 @@ _GIB = 1 << 30
 _LABEL_BYTES = 128
 # An image that is in the list and cannot be opened.
 _TORN = inventory.Image(0, 'cannot be opened')
+# A chain of clones needs as many as it has images.
+_ROUNDS = 10
 _TRASH_NAMESPACE = rbd.RBD_SNAP_NAMESPACE_TYPE_TRASH
 
 
@@ -70,7 +72,7 @@ class Observer:
     def sweep(self):
         """Remove all that a run has left, that the next one begins anew."""
         with self._lock:
-            for _round in range(10):
+            for _round in range(_ROUNDS):
                 names = self._rbd.list(self._ioctx)
                 trash = [one['id'] for one in
                          self._rbd.trash_list(self._ioctx)]
@@ -78,7 +80,9 @@ class Observer:
                     break
                 self._sweep(names, trash)
             else:
-                raise RuntimeError(f'cannot be removed: {names} {trash}')
+                # What librbd cannot remove any more.
+                for found in list(self._ioctx.list_objects()):
+                    found.remove()
             with contextlib.suppress(rados.ObjectNotFound):
                 self._ioctx.remove_object(MARKERS)
         self._member().ask('/kv/deleterange', {

@@ -37,6 +37,9 @@ VERBS = tuple(verb for verb in SERVICE_VERBS if verb != 'rabbit_pause')
 #: Each seed that is a multiple of this is such a run.
 FORGIVING_SEEDS = 10
 
+# The share of faults on a process that is at work just then.
+_AIMED = 0.85
+
 # Those that are meant to last for longer than a lease.
 _LONG = frozenset(['pause', 'etcd_hold', 'etcd_cut', 'ceph_hold', FORGIVE])
 _PAUSES = frozenset(['etcd_pause', 'osd_pause', 'mon_pause', 'rabbit_pause'])
@@ -83,7 +86,7 @@ def plan(random, seconds, ttl_seconds, verbs=VERBS):
             verb = random.choices(list(weights), list(weights.values()))[0]
             steps.append(Step(round(at, 3), verb,
                               round(_seconds(random, verb, ttl_seconds), 3),
-                              random.random(), random.random() < 0.7))
+                              random.random(), random.random() < _AIMED))
             at += steps[-1].seconds + random.uniform(0.3, 2.0)
         found.append(steps)
     return found
