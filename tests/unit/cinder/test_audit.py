@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The audit on a Ceph in memory, what it writes, and how it is called."""
+"""The audit on a Ceph in memory."""
 
 import contextlib
 import datetime
-import io
-import json
 import time
 import types
 import uuid
@@ -14,8 +12,6 @@ import fixtures
 from oslo_config import fixture as config_fixture
 import testtools
 
-from dcn_plugins.cinder import audit
-from dcn_plugins.cinder import audit_text
 from dcn_plugins.cinder import findings
 from dcn_plugins.cinder import pool_audit
 from dcn_plugins.cinder import pool_contents
@@ -332,145 +328,3 @@ class RunTestCase(stock_pool.StockPool, AuditTestCase):
         self.assertTrue(own.policy().is_exclusive)
         conf.clear_override('rbd_pool', 'two')
         self.assertFalse(own.policy().is_exclusive)
-
-
-class TextTestCase(testtools.TestCase):
-    """What an operator reads, and a program."""
-
-    REPORT = findings.Report((
-        findings.Finding(findings.CLONE_SNAPSHOT, 'volume-1', 'No clone',
-                         snapshot='volume-2.clone_snap', bytes=5 << 20),
-        findings.Finding(findings.UNKNOWN_VOLUME, 'volume-3', 'Not known',
-                         'it may be unmanaged', bytes=3 << 30),
-        findings.Finding(findings.EXPIRED_TRASH, 'volume-4', 'Over',
-                         trash_id='abc')),
-        {'images': 4, 'snapshots': 2, 'trash': 1, 'young': 0,
-         'foreign_images': 7, 'foreign_snapshots': 0, 'foreign_trash': 0})
-    OUTCOMES = (reclaim.Outcome(REPORT.findings[0], True),
-                reclaim.Outcome(REPORT.findings[1], False, 'unmanaged'),
-                reclaim.Outcome(REPORT.findings[2], False, 'busy', True))
-
-    def test_a_report_sums_up_what_can_be_reclaimed(self):
-        text = audit_text.as_text('ceph', 'volumes', self.REPORT)
-        self.assertIn('3 left over, 2 can be reclaimed: about 5.0 MiB', text)
-        self.assertIn('3.0 GiB', text)
-        self.assertIn('Stays: it may be unmanaged.', text)
-        self.assertIn('volume-1@volume-2.clone_snap', text)
-        self.assertIn('7 images', text)
-
-    def test_after_reclaiming_it_says_what_has_become_of_each(self):
-        text = audit_text.as_text('ceph', 'volumes', self.REPORT,
-                                  self.OUTCOMES)
-        self.assertIn('3 left over, 1 reclaimed: about 5.0 MiB', text)
-        self.assertIn('Failed: busy.', text)
-
-    def test_nothing_is_said_to_be_nothing(self):
-        empty = findings.Report((), self.REPORT.counted)
-        self.assertIn('Nothing is left over.', audit_text.as_text(
-            'ceph', 'volumes', empty))
-
-    def test_a_program_gets_all_of_it(self):
-        found = json.loads(audit_text.as_json(
-            'ceph', 'volumes', self.REPORT, self.OUTCOMES))
-        self.assertEqual(5 << 20, found['reclaimable_bytes'])
-        self.assertEqual([True, False, False], [
-            one['reclaimed'] for one in found['findings']])
-        self.assertEqual(['clone-snapshot', 'unknown-volume',
-                          'expired-trash'],
-                         [one['kind'] for one in found['findings']])
-        self.assertNotIn('reclaimed', json.loads(audit_text.as_json(
-            'ceph', 'volumes', self.REPORT))['findings'][0])
-
-    def test_sizes_are_readable(self):
-        self.assertEqual(
-            ['?', '0 B', '1023 B', '1.0 KiB', '2.5 TiB'],
-            [audit_text.human(size) for size in (
-                None, 0, 1023, 1024, 5 << 39)])
-
-
-class CommandTestCase(testtools.TestCase):
-    """Each mistake of an operator is named, with the remedy."""
-
-    def setUp(self):
-        super().setUp()
-        self.useFixture(config_fixture.Config(audit.CONF))
-        self.home = self.useFixture(fixtures.TempDir()).path
-        self.conf = f'{self.home}/cinder.conf'
-
-    def run_command(self, settings, *arguments):
-        # Other tests of this process may have registered these, and they
-        # have no default.
-        credentials = ''.join(
-            f'[{group}]\nauth_url = http://keystone.example\n'
-            for group in ('keystone_authtoken', 'glance', 'nova',
-                          'service_user'))
-        with open(self.conf, 'w') as written:
-            written.write(settings + credentials)
-        return self.command('--config-file', self.conf, *arguments)
-
-    def command(self, *arguments):
-        errors = io.StringIO()
-        with contextlib.redirect_stderr(errors):
-            status = audit.main(list(arguments))
-        return status, errors.getvalue()
-
-    def test_a_backend_that_is_not_there(self):
-        status, errors = self.run_command(
-            '[DEFAULT]\nenabled_backends = ceph,other\n', '--backend', 'cep')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('no backend cep. There are: ceph, other', errors)
-
-    def test_no_backends_at_all(self):
-        status, errors = self.run_command('[DEFAULT]\n', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('set enabled_backends', errors)
-
-    def test_a_backend_that_is_not_in_ceph(self):
-        status, errors = self.run_command(
-            '[DEFAULT]\nenabled_backends = lvm\n[lvm]\nvolume_driver = '
-            'cinder.volume.drivers.lvm.LVMVolumeDriver\n',
-            '--backend', 'lvm', '--no-database')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('backend lvm is not in Ceph', errors)
-
-    def test_a_driver_that_is_not_there(self):
-        status, errors = self.run_command(
-            '[DEFAULT]\nenabled_backends = ceph\n[ceph]\n'
-            'volume_driver = no.such.Driver\n', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn("volume_driver of ceph: No module named 'no'", errors)
-
-    def test_stock_drivers_must_not_run_beside_a_reclaim(self):
-        status, errors = self.run_command(
-            '[DEFAULT]\nenabled_backends = ceph\n[ceph]\nvolume_driver = '
-            'cinder.volume.drivers.rbd.RBDDriver\n',
-            '--backend', 'ceph', '--no-database', '--reclaim')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('takes none of our locks', errors)
-
-    def test_a_file_that_is_not_there(self):
-        status, errors = self.command('--config-file', f'{self.home}/none',
-                                      '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('Name a readable file', errors)
-
-    def test_unknown_to_no_database(self):
-        status, errors = self.run_command(
-            '[DEFAULT]\nenabled_backends = ceph\n', '--backend', 'ceph',
-            '--no-database', '--unknown-volumes')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('nothing is unknown', errors)
-
-    def test_whatever_else_goes_wrong_is_an_error_and_no_result(self):
-        self.useFixture(fixtures.MockPatchObject(
-            audit, '_run', side_effect=RuntimeError('no route')))
-        status, errors = self.run_command('', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
-        self.assertIn('RuntimeError: no route', errors)
-
-    def test_a_negative_grace_is_refused(self):
-        with contextlib.redirect_stderr(io.StringIO()) as errors:
-            self.assertRaises(SystemExit, audit.main, [
-                '--config-file', 'x', '--backend', 'ceph',
-                '--grace-seconds', '-1'])
-        self.assertIn('0 or more', errors.getvalue())
