@@ -17,9 +17,13 @@ from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import names
 from dcn_plugins.locking import native
+from dcn_plugins.locking import session
 
 CONF = cfg.CONF
 LOG = logging.getLogger(__name__)
+
+# How long to wait for a lease when statistics are asked for.
+LEASE_SECONDS = 5.0
 
 
 def off_hub(function, *args, **kwargs):
@@ -42,6 +46,7 @@ class Backend:
         self.driver = driver
         self._clients = {}
         self._fsids = {}
+        self._away_since = None
 
     @property
     def host(self):
@@ -86,6 +91,16 @@ class Backend:
                 # Whatever became of it, the work was done.
                 with contextlib.suppress(exceptions.LockError):
                     locks.release(hold)
+
+    def locks_away_seconds(self):
+        """Return for how long there has been no lease, as far as known."""
+        locks = self.locks()
+        if locks is None or locks.is_available(LEASE_SECONDS):
+            self._away_since = None
+            return 0.0
+        if self._away_since is None:
+            self._away_since = session.clock()
+        return session.clock() - self._away_since
 
     def wait_seconds(self):
         """Return how long an operation queues for its locks."""

@@ -87,6 +87,11 @@ def image_lock(scope, image):
     return scope.image(image.removesuffix(_DELETED))
 
 
+def deleted(image):
+    """Return what an image is called when its volume is deleted."""
+    return image.removesuffix(_DELETED) + _DELETED
+
+
 def is_deleted(image):
     """Tell whether an image is what is left of a deleted volume."""
     return image.endswith(_DELETED)

@@ -26,6 +26,7 @@ from oslo_log import log as logging
 from dcn_plugins.ceph import guarded_rbd
 from dcn_plugins.ceph import importer
 from dcn_plugins.cinder import backend as backends
+from dcn_plugins.cinder import backend_health
 from dcn_plugins.cinder import duties
 from dcn_plugins.cinder import image_locations
 from dcn_plugins.cinder import image_sources
@@ -50,6 +51,9 @@ LOG = logging.getLogger(__name__)
 # other nodes would refuse each driver we have not heard of, and what tooz'
 # drivers say of themselves is no help: etcd3gw does not claim it.
 NODE_LOCAL_SCHEMES = frozenset(['', 'file', 'ipc', 'zake'])
+
+# A shorter outage of etcd is waited for, and not told to the scheduler.
+LOCKS_PATIENCE_SECONDS = 60.0
 
 
 class LockFailure(exception.MetadataUpdateFailure):
@@ -133,6 +137,8 @@ class DCNRBDDriver(rbd.RBDDriver):
             lambda name: coordination.COORDINATOR.get_lock(name))
         self._execute = rbd_program.in_process(self._execute, {
             'import': self._import, 'export': self._export})
+        #: Whether Ceph has answered when it was last asked for statistics.
+        self.is_up = True
         self.backend = backends.Backend(self)
         self.lock_guard = lock_guard.LockGuard(self.backend)
         # Read at use, as an operator may change it while we run; read here
@@ -254,27 +260,6 @@ class DCNRBDDriver(rbd.RBDDriver):
                 found.append((name, snapshot))
         return found
 
-    def drop_ancestors(self, operation):
-        """Remove what is not needed without an image that was removed.
-
-        Upstream does not always (its deletion ends early when it goes well),
-        and leaves the snapshot of each clone, and the images of deleted
-        volumes, for ever.
-        """
-        for image, snapshot in operation.touched.intents[0].get(
-                'ancestors', [])[:1]:
-            _cluster, ioctx = operation.connection(
-                self.configuration.rbd_pool)
-            client = _Connected(ioctx)
-            try:
-                self._delete_clone_parent_refs(client, image, snapshot)
-            except self.rbd.ImageNotFound:
-                LOG.debug('Upstream has removed %s@%s', image, snapshot)
-            # The image itself is gone, and nobody may be told otherwise.
-            except self.rbd.Error as exc:
-                LOG.warning('%s@%s is left to the audit: %s', image, snapshot,
-                            exc)
-
     def _delete_volume_under_locks(self, volume):
         operation = operations.current()
         note = contextlib.nullcontext()
@@ -289,7 +274,10 @@ class DCNRBDDriver(rbd.RBDDriver):
                 # A child that somebody else works on.
                 raise exception.VolumeIsBusy(
                     volume_name=volume.name) from exc
-        self.drop_ancestors(operation)
+        # Upstream does not always (its deletion ends early when it goes
+        # well), and leaves the snapshot of each clone, and the images of
+        # deleted volumes, for ever.
+        repair.drop_ancestors(self.backend, operation)
 
     def deferral_seconds(self):
         """Return how long a volume that is deleted stays in the trash.
@@ -362,7 +350,16 @@ class DCNRBDDriver(rbd.RBDDriver):
         return self.backend.fsid(super()._get_fsid)
 
     def _update_volume_stats(self):
-        super()._update_volume_stats()
+        try:
+            super()._update_volume_stats()
+            self.is_up = self._stats.get('backend_state') == 'up'
+        except exception.VolumeBackendAPIException as exc:
+            # Upstream leaves what it has told before as it is: work goes on
+            # being sent to a backend that can do none.
+            if not self._stats:
+                raise
+            LOG.error('Ceph does not answer: %s', exc)
+            self.is_up = False
         self._stats.update(self._capabilities())
 
     def site_zone(self):
@@ -382,8 +379,11 @@ class DCNRBDDriver(rbd.RBDDriver):
         # Upstream has just asked Ceph for it; its connection takes a while.
         parts = str(self._stats.get('location_info')).split(':')
         fsid = parts[2] if len(parts) == 5 else None
-        return {name: value for name, value in
-                (('dcn_site', site), ('dcn_fsid', fsid)) if value}
+        return {**{name: value for name, value in
+                   (('dcn_site', site), ('dcn_fsid', fsid)) if value},
+                **backend_health.statistics(
+                    self.is_up, self.backend.locks_away_seconds(),
+                    LOCKS_PATIENCE_SECONDS)}
 
     def clean_volume_file_locks(self, volume_id):
         """Remove the lock files of a volume that is gone.
@@ -403,13 +403,6 @@ class DCNRBDDriver(rbd.RBDDriver):
 
 
 _under_locks(DCNRBDDriver)
-
-
-class _Connected:
-    """What upstream's walk up the parents needs of a client."""
-
-    def __init__(self, ioctx):
-        self.ioctx = ioctx
 
 
 def _refuse_node_local(backend_url):

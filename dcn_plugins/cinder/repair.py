@@ -41,6 +41,9 @@ def undo(backend, operation):
     if intent.get('is_overwritten'):
         return
     site = _Site(backend, operation)
+    if operation.name == 'delete_volume':
+        _drop_ancestors(site, intent)
+        return
     # An image before the snapshot that it is a clone of.
     for kind, pool, *name in sorted(operation.made, key=str):
         if kind == 'image':
@@ -78,11 +81,50 @@ def collect(backend, lock_guard, image):
         with lock_guard.hold('collect', touch) as operation:
             site = _Site(backend, operation)
             if not site.snapshots(image):
-                site.remove_image(backend.pool, image)
-                driver.drop_ancestors(operation)
+                with site.deferring():
+                    site.remove_image(backend.pool, image)
+                    _drop_ancestors(site, operation.touched.intents[0])
     # Nobody waits for it.
     except Exception as exc:
         LOG.warning('%s is not removed yet: %s', image, exc)
+
+
+def drop(backend, lock_guard, image, snapshot):
+    """Remove a snapshot that was made for a clone that is gone.
+
+    Never raises: what is left is found by the audit.
+    """
+    deleted = lock_table.deleted(image)
+    touched = lock_table.of_image('drop', backend.scope(), image)
+    try:
+        with lock_guard.hold('drop', lambda _own: touched) as operation:
+            site = _Site(backend, operation)
+            for name in (image, deleted):
+                site.remove_snapshot(name, snapshot)
+            is_deleted = site.has_image(deleted)
+    # Nobody waits for it.
+    except Exception as exc:
+        LOG.warning('%s@%s is not removed yet: %s', image, snapshot, exc)
+        return
+    if is_deleted:
+        collect(backend, lock_guard, deleted)
+
+
+def drop_ancestors(backend, operation):
+    """Remove what is not needed without an image that was removed.
+
+    It raises no error of librbd: the image is gone, and nobody may be told
+    otherwise. What is left is found by the audit.
+    """
+    for is_last in (False, True):
+        try:
+            _drop_ancestors(_Site(backend, operation),
+                            operation.touched.intents[0])
+            return
+        except backend.rbd.Error as exc:
+            if is_last:
+                LOG.warning('What %s leaves is left to the audit: %s',
+                            operation.touched.intents[0], exc)
 
 
 @contextlib.contextmanager
@@ -129,14 +171,29 @@ class _Site:
         except self.rbd.ImageNotFound:
             return False
 
-    def is_whole(self, name, migration):
-        """Tell whether an image is there and its removal was not begun."""
+    def note(self, name):
+        """Return which migration has noted an image, None if it is gone."""
         try:
             with self.image(name, read_only=True) as opened:
-                return dict(opened.metadata_list()).get(
-                    _COPIED) != migration
+                return dict(opened.metadata_list()).get(_COPIED, '')
         except self.rbd.ImageNotFound:
-            return False
+            return None
+
+    def is_whole(self, name, migration):
+        """Tell whether an image is there and its removal was not begun."""
+        note = self.note(name)
+        # Ceph does not remove what has snapshots.
+        return note is not None and (
+            note != migration or bool(self.snapshots(name)))
+
+    @contextlib.contextmanager
+    def deferring(self):
+        """Move what the block removes to the trash, as the options say."""
+        self.operation.deferral_seconds = self.driver.deferral_seconds()
+        try:
+            yield
+        finally:
+            self.operation.deferral_seconds = None
 
     def snapshots(self, image):
         """Return the names of an image's snapshots, none if it is gone."""
@@ -192,22 +249,34 @@ def _undo_snapshot(site, intent):
 
 def _finish_deletion(site, intent):
     volume = types.SimpleNamespace(name=intent['image'])
-    site.operation.deferral_seconds = site.driver.deferral_seconds()
+    with site.deferring():
+        try:
+            site.driver.upstream('delete_volume', volume)
+        except exception.VolumeIsBusy as exc:
+            # So it would have ended for its own process.
+            LOG.warning('The deletion is not finished: %s', exc)
+        _drop_ancestors(site, intent)
+
+
+def _drop_ancestors(site, intent):
+    """Remove what nobody needs any more when an image is gone.
+
+    That is the snapshot that was made for it, and images of deleted volumes
+    that lose their last clone. It goes on where it was interrupted.
+    """
+    ancestors = intent.get('ancestors')
+    if not ancestors or site.has_image(intent['image']):
+        return
     try:
-        site.driver.upstream('delete_volume', volume)
-    except exception.VolumeIsBusy as exc:
-        # So it would have ended for its own process.
-        LOG.warning('The deletion is not finished: %s', exc)
-    finally:
-        site.operation.deferral_seconds = None
-    ancestors = intent.get('ancestors', [])
-    if ancestors and not site.has_image(intent['image']):
-        for image, snapshot in ancestors[:1]:
-            for name in {image, f'{image}.deleted'}:
-                site.remove_snapshot(name, snapshot)
-    return [name for image, _snapshot in ancestors for name in
-            (f'{image.removesuffix(".deleted")}.deleted',)
-            if site.has_image(name)]
+        for image, snapshot in ancestors:
+            site.remove_snapshot(image, snapshot)
+            if not lock_table.is_deleted(image) or site.snapshots(image):
+                break
+            site.remove_image(site.backend.pool, image)
+    except site.rbd.ImageBusy as exc:
+        # A clone in the trash needs it still, or somebody looks at it.
+        LOG.warning('An ancestor of %s is left to the audit: %s',
+                    intent['image'], exc)
 
 
 def _finish_snapshot_deletion(site, intent):
@@ -237,6 +306,10 @@ def _undo_migration(site, intent):
     image, pool = intent['image'], intent.get('target_pool')
     if pool is None:
         return
+    kept = f'{image}.deleted'
+    if site.note(kept) == intent['migration'] and not site.has_image(image):
+        # It has clones, and so nothing else was done to it.
+        site.rbd.RBD().rename(site.ioctx(), kept, image)
     if not site.is_whole(image, intent['migration']):
         if not site.has_image(image, pool):
             return

@@ -26,6 +26,14 @@ OPTS = [
              'RabbitMQ delivers again what a lost connection had. Of use '
              'with the driver dcn-etcd3+http only, which can tell whether '
              'anybody has a lock.'),
+    cfg.IntOpt(
+        'audit_seconds', default=21600, min=0, max=2592000,
+        help='How often, in seconds (0 to 2592000), one cinder-volume of a '
+             'cluster looks what earlier versions and interrupted work have '
+             'left in the pool, and writes it to its log. It reads the '
+             'header of each image once; 0 means never. Nothing is removed: '
+             'that is what "python -m dcn_plugins.cinder.audit --reclaim" is '
+             'for. Of use with the driver dcn-etcd3+http only.'),
     cfg.StrOpt(
         'fence', default='blocklist', choices=[
             ('blocklist', 'Whoever takes over the lock of a holder that has '

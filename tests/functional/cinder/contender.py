@@ -54,7 +54,10 @@ def main(backend_url, operation, rounds, mode):
     owner = {'guarded': rbd_driver.DCNRBDDriver,
              'unguarded': rbd.RBDDriver}[mode]
     with mock.patch.object(rbd.RBDDriver, operation, upstream), \
-            mock.patch.object(rbd.RBDDriver, '_get_fsid', lambda _: '0c7f'):
+            mock.patch.object(rbd.RBDDriver, '_get_fsid',
+                              lambda _: '0c7f'), \
+            mock.patch.object(rbd_driver.DCNRBDDriver, 'ancestors',
+                              lambda *_args: ()):
         print('ready', flush=True)
         sys.stdin.readline()
         for _round in range(int(rounds)):

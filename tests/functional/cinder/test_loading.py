@@ -89,6 +89,9 @@ class ManagerTest(LoadingTestCase):
         self.dlm = lock.LockService()
         self.useFixture(fixtures.MockPatchObject(
             coordination.COORDINATOR, 'get_lock', self.dlm.get_lock))
+        # There is no Ceph to look into.
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, 'ancestors', lambda *_args: ()))
         self.manager = self.load()
         self.override_config('lock_wait_seconds', 1.5, 'dcn')
         self.driver = self.manager.driver
