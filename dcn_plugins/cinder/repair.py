@@ -14,6 +14,7 @@ from cinder import exception
 from oslo_log import log as logging
 
 from dcn_plugins.cinder import lock_table
+from dcn_plugins import exceptions
 
 LOG = logging.getLogger(__name__)
 
@@ -59,10 +60,15 @@ def end(backend, operation, intent):
     :returns: images of deleted volumes that have lost a clone.
     :raises Exception: of librbd, if it could not be done.
     """
-    function = _ENDS.get(intent['operation'])
-    if function is None:
+    name = intent['operation']
+    if name in _WHOLE or 'images' in intent:
         return []
-    return function(_Site(backend, operation), intent) or []
+    if name not in _ENDS:
+        # Of a later version: to end it is for a node that knows it.
+        raise exceptions.RepairFailed(
+            name, min(operation.touched.wishes),
+            'this version of dcn_plugins does not know it')
+    return _ENDS[name](_Site(backend, operation), intent) or []
 
 
 def collect(backend, lock_guard, image):
@@ -354,3 +360,7 @@ _ENDS = {
     'revert_to_snapshot': _finish_revert,
     'manage_existing_snapshot': _undo_manage_snapshot,
 }
+
+# Of these each step is whole or has not happened.
+_WHOLE = frozenset(lock_table.LOCKS) - frozenset(_ENDS) | frozenset(
+    ['collect', 'drop', 'flatten'])

@@ -34,6 +34,10 @@ MOST_ROUNDS = 10
 #: How long the caretaker waits for the locks of one record.
 SWEEP_SECONDS = 10.0
 
+# How long it leaves alone what it could not end, in seconds.
+FIRST_PAUSE = 1.0
+LAST_PAUSE = 60.0
+
 
 class LeftBehind(Exception):
     """Say that others have died with locks that are asked for.
@@ -82,6 +86,8 @@ class Settlement:
     def __init__(self, backend, lock_guard):
         self._backend = backend
         self._guard = lock_guard
+        # When a sweep tries again what it could not end, by claim.
+        self._postponed = {}
 
     def settle(self, records, deadline):
         """End the operations of some records.
@@ -113,8 +119,16 @@ class Settlement:
         """
         locks = self._backend.locks()
         scope = self._backend.scope()
+        all_left = locks.left_behind() if locks else []
+        # Each try makes an entry in the blocklist.
+        self._postponed = {left.claim: self._postponed[left.claim]
+                           for left in all_left
+                           if left.claim in self._postponed}
         found = 0
-        for left in locks.left_behind() if locks else ():
+        for left in all_left:
+            due_at, pause = self._postponed.get(left.claim, (0, FIRST_PAUSE))
+            if session.clock() < due_at:
+                continue
             try:
                 record = _parsed(left.record)
                 # Another backend may have its locks in the same etcd.
@@ -123,6 +137,8 @@ class Settlement:
                     found += 1
             # Whatever it is, the others must not wait for this one.
             except Exception as exc:
+                self._postponed[left.claim] = (
+                    session.clock() + pause, min(2 * pause, LAST_PAUSE))
                 LOG.warning('What a dead holder has left of %s is not ended '
                             'yet: %s', ', '.join(left.modes), exc)
         return found
