@@ -130,7 +130,8 @@ def _objects(book, settled):
             if account.must:
                 yield Violation('lost', f'{name} ({told})')
         elif not account.may:
-            yield Violation('undone', f'{name} is there ({told})')
+            yield Violation('undone', f'{name} is there and holds '
+                            f'{found.content!r} ({told})')
         else:
             for problem in _damage(account, found):
                 yield Violation('damaged', f'{name} {problem} ({told})')
@@ -171,7 +172,8 @@ def _leaks(book, settled):
             yield Violation('leak', f'image {name}')
         for snapshot, found in image.snapshots.items():
             if not _is_explained(book, links, name, snapshot, found):
-                yield Violation('leak', f'snapshot {name}@{snapshot}')
+                yield Violation('leak', f'snapshot {name}@{snapshot}'
+                                + (' in the trash' if found.is_trash else ''))
 
 
 def _is_explained(book, links, image, snapshot, found):
@@ -184,8 +186,11 @@ def _is_explained(book, links, image, snapshot, found):
 
 def _nothing_left(emptied):
     for name, image in emptied.images.items():
-        yield Violation('leak', f'image {name} after all was deleted, with '
-                        f'{len(image.snapshots)} snapshots')
+        kept = ', '.join(
+            snapshot + (' in the trash' if found.is_trash else '')
+            for snapshot, found in image.snapshots.items())
+        yield Violation('leak', f'image {name} after all was deleted, holding '
+                        f'{image.content!r}, with the snapshots {kept or 0}')
     for marker in emptied.markers:
         yield Violation('locks', f'marker {marker} while nothing goes on')
 
