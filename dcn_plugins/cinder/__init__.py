@@ -31,6 +31,8 @@ What one does for all
 ``trash``            how long deleted volumes stay, and their purge
 ``audit``            the command that finds what is left over
 ``pool_audit``       the audit of the pool of a backend
+``leftovers``        what is left over, and why (pure)
+``reclaim``          removes it under locks
 ===================  =====================================================
 
 ===================  =====================================================

@@ -18,19 +18,22 @@ from dcn_plugins.cinder import trash
 CONF = cfg.CONF
 
 TAKEOVER_SECONDS = 5.0
+PURGE_SECONDS = 60.0
 
 
 def caretaker(driver):
     """Return the caretaker of a driver, which is not started yet."""
     backend = driver.backend
     cluster = driver.cluster_name or driver.host
-    tasks, announce = [], _nothing
-    if driver.configuration.enable_deferred_deletion:
-        purge = trash.Purge(pool_audit.names(), backend.pool,
-                            pool_audit.PoolAudit(driver).known)
-        tasks.append(caretakers.Task(
-            'To purge the trash', functools.partial(_purge, driver, purge),
-            driver.configuration.deferred_deletion_purge_interval))
+    purge = trash.Purge(pool_audit.names(), backend.pool,
+                        pool_audit.PoolAudit(driver).known)
+    # Upstream also puts there what it cannot remove, without any deferral.
+    tasks = [caretakers.Task(
+        'To purge the trash', functools.partial(_purge, driver, purge),
+        driver.configuration.deferred_deletion_purge_interval
+        if driver.configuration.enable_deferred_deletion
+        else PURGE_SECONDS)]
+    announce = _nothing
     if backend.locks() is not None:
         present = presence.Presence(
             lambda: coordination.COORDINATOR.coordinator, cluster,
