@@ -42,10 +42,10 @@ _HOST_AND_PORT = re.compile(
     r'(?:\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<host>[^\s\[\]:@/?#]+))'
     r'(?::(?P<port>[0-9]{0,5}))?')
 _UNAUTHENTICATED = 16
-
-_NO_RETRIES = urllib3.Retry(total=False)
 # A member that does not know a token says so with other codes.
 _BAD_TOKENS = ('invalid auth token', 'revision of auth store is old')
+
+_NO_RETRIES = urllib3.Retry(total=False)
 
 
 @dataclasses.dataclass(frozen=True)

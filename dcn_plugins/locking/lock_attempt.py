@@ -57,6 +57,7 @@ class Attempt:
         self._lease_id = None
         self._is_doubtful = False
         self._is_entered = False
+        self._has_replaced = False
         self._client = client
         self._session = own_session
         self._queues = queues
@@ -97,6 +98,11 @@ class Attempt:
     def has_traces(self):
         """Whether anything of it may be in etcd, or get there."""
         return self._is_entered or self._is_doubtful
+
+    @property
+    def has_replaced(self):
+        """Whether its record may stand for some that it has deleted."""
+        return self._has_replaced
 
     def _take(self):
         """Take the locks if they are free, else enter the queue."""
@@ -147,6 +153,7 @@ class Attempt:
                     # Somebody else may have fenced them long ago.
                     return lock_queue.Gone()
                 self._fence(list(next_.left_behind))
+                self._has_replaced = True
             return self._verdict(self._queues.grant(self._claim, next_),
                                  next_.token)
         return grant

@@ -83,7 +83,8 @@ class Locks:
         :raises EtcdError: if etcd is away for too long, or refuses.
         :raises LockServiceError: if there is somebody to be fenced, and no
             ``fence``.
-        :raises Exception: that of ``fence``; nothing is held then.
+        :raises Exception: that of ``fence``; nothing is held then, and all
+            that was left behind is still there.
         """
         names, modes = zip(*sorted(dict(wishes).items()))
         if len(names) > lock_queue.MAX_NAMES:
@@ -107,7 +108,6 @@ class Locks:
                 raise
             if isinstance(found, lock_attempt.Hold):
                 return found
-            # Gone with its lease, or broken: a record may have been left.
             self._end(attempt)
             if found is None or patience.is_over:
                 return None
@@ -115,9 +115,14 @@ class Locks:
             time.sleep(patience.left(lock_waits.FIRST_PAUSE_SECONDS))
 
     def _end(self, attempt):
+        """End a claim that was not granted, or that we do not know was."""
         self._guarding.discard(attempt.hold(0).claim.id)
         if attempt.has_traces:
-            self._leftovers.add(attempt.hold(0), self._queues.withdraw)
+            # Nothing was begun under it. But if it was granted, nothing but
+            # its record tells of the work that others have left.
+            self._leftovers.add(
+                attempt.hold(0), self._queues.abandon if attempt.has_replaced
+                else self._queues.withdraw)
 
     def release(self, hold):
         """Give all locks of a hold back.

@@ -47,6 +47,7 @@ class Process:
         became of it, one of ``ENDED``.
     :param is_entered: whether it may be in the queue.
     :param is_watching: whether it has looked since its watch has begun.
+    :param has_replaced: whether its record may stand for others.
     :param is_repeated: whether its release was sent more than once.
     :param is_fenced: its writes are refused.
     :param is_broken: somebody has taken the lock away from it.
@@ -61,6 +62,7 @@ class Process:
     is_entered: bool = False
     is_doubtful: bool = False
     is_watching: bool = False
+    has_replaced: bool = False
     is_repeated: bool = False
     is_fenced: bool = False
     is_broken: bool = False
@@ -71,7 +73,7 @@ class Process:
         return self.lease if self.is_doubtful else None
 
 
-ENDED = frozenset(['done', 'lost', 'unknown', 'given up', 'dead'])
+ENDED = frozenset(['done', 'failed', 'lost', 'unknown', 'given up', 'dead'])
 
 
 @dataclasses.dataclass
@@ -250,7 +252,7 @@ class Rules:
         for entry in process.verdict.left_behind:
             number = int(entry.claim[1:])
             after.with_process(number, is_fenced=True)
-        yield after.with_process(index, stage='grant')
+        yield after.with_process(index, stage='grant', has_replaced=True)
 
     def grant(self, world, index, process):
         yield from self._called(
@@ -276,8 +278,10 @@ class Rules:
                 process.claim, self._mark(world, process)), self._cleared)
 
     def withdraw(self, world, index, process):
+        end = (self.queues.abandon if process.has_replaced
+               else self.queues.withdraw)
         yield from self._called(
-            world, index, 'withdraw', self.queues.withdraw(
+            world, index, 'withdraw', end(
                 process.claim, self._mark(world, process)),
             lambda after, index, answer: self._withdrawn(after, index))
 
@@ -432,15 +436,20 @@ class Rules:
         for index, process in enumerate(world.processes):
             if process.stage not in ENDED:
                 raise Violation(f'{index} is stuck in {process.stage}')
-        stages = {process.claim.id: process.stage
-                  for process in world.processes}
+        ended = {process.claim.id: process for process in world.processes}
         for key in world.store.keys():
             if key.startswith(KEYS.of_all()):
                 place = KEYS.place(key)
-                # A record may be left under a name that nobody has asked for.
-                if stages[place.claim] != 'dead' and (
-                        stages[place.claim], place.kind) != ('lost', 'f'):
+                if not self._may_be_left(ended[place.claim], place.kind):
                     raise Violation(f'{key} is left')
+
+    @staticmethod
+    def _may_be_left(process, kind):
+        return process.stage == 'dead' or kind == lock_keys.FENCE and (
+            # Under a name that nobody has asked for.
+            process.stage == 'lost'
+            # It may stand for others.
+            or process.stage == 'given up' and process.has_replaced)
 
 
 def _conflict(one, other):

@@ -229,6 +229,26 @@ class AcquireTest(LocksTestCase):
         self.assertEqual(2, len(self.other.client.calls))
         self.assertEqual([], self.keys('f'))
 
+    def test_whose_predecessor_has_yet_to_write_a_record_looks_for_it(self):
+        held = self.one.acquire(WRITE)
+        third = self.process()
+        go_on, grant = threading.Event(), third._queues.grant
+        self.useFixture(fixtures.MockPatchObject(
+            third._queues, 'grant', side_effect=lambda *arguments: (
+                go_on.wait(), grant(*arguments))[1]))
+        before = self.in_background(third.acquire, WRITE, record='client 1')
+        self.wait_until(lambda: self.keys('g'))
+        self.one.release(held)
+        self.wait_until(lambda: third._queues.grant.called)
+        later = self.in_background(
+            self.other.acquire, WRITE, 5, fence=lambda entries: None)
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        go_on.set()
+        self.assertIsNotNone(self.result(before))
+        third.session.end()
+        self.assertIsNotNone(self.result(later))
+        self.assertEqual([], self.keys('f'))
+
     def test_whose_predecessors_have_left_a_record_looks_for_it(self):
         """Who is before us may give up, as he cannot fence."""
         self.one.acquire(WRITE, record='client 1')
@@ -371,6 +391,14 @@ class ReleaseTest(LocksTestCase):
         self.assertTrue(self.process().break_('a'))
         self.assertEqual([entry], self.keys())
         self.assertIn(self.result(later).claim.id, entry)
+
+    def test_the_oldest_of_several_is_the_holder(self):
+        self.useFixture(fixtures.MockPatch(
+            'dcn_plugins.locking.locks.secrets.token_urlsafe',
+            side_effect=['c', 'b', 'a']))
+        for holder in 'cba':
+            self.process(holder=holder).acquire(READ)
+        self.assertEqual('c', self.one.holder('a'))
 
     def test_all_who_share_a_lock_are_broken(self):
         holds = [self.one.acquire(READ) for _number in range(50)]
@@ -548,6 +576,36 @@ class FenceTest(LocksTestCase):
         self.assertEqual(before, self.keys('q', 'g', 'f', 'd'))
         self.other.acquire(WRITE, 5, 'client 2', self.fence)
         self.assertEqual(['client 1'], self.fenced)
+
+    def test_grant_that_may_have_replaced_a_record_leaves_its_own(self):
+        """It may be all that says what the other one had begun."""
+        for fault, left in ((AWAY, 'client 1'), (LOST, 'client 2')):
+            hasty = self.process(outage_seconds=0)
+            self.one.acquire([(left, 'x')], record='client 1')
+            self.one.session.end()
+            # The lease, a try, the entry, and the grant.
+            hasty.client.faults = [None, None, None, fault]
+            self.assertRaises(exceptions.EtcdUnavailable, hasty.acquire,
+                              [(left, 'x')], 5, 'client 2', self.fence)
+            self.assertEqual([], self.keys('q', 'g'))
+            self.assertEqual([({left: 'x'}, left)], [
+                (found.modes, found.record)
+                for found in self.other.left_behind()])
+            self.other.release(self.other.acquire(
+                [(left, 'x')], 5, 'client 3', self.fence))
+
+    def test_grant_of_one_record_after_the_other_has_its_own_at_once(self):
+        """The others that are left are not all there is then."""
+        for _number in range(41):
+            self.one.acquire(READ, record='reader')
+        self.one.session.end()
+        rounds = []
+
+        def fence(left_behind):
+            rounds.append((len(left_behind), len(self.keys('f'))))
+
+        self.other.acquire(WRITE, 5, 'writer', fence)
+        self.assertEqual([(40, 41), (1, 2)], rounds)
 
     def test_lock_that_cannot_fence_is_not_granted(self):
         self.one.acquire(WRITE, record='client 1')
