@@ -208,6 +208,9 @@ class Client:
         self._attempt_seconds = attempt_seconds
         self._path = path
         self._clock = clock
+        self._revision = 0
+        #: How often etcd has gone back to an earlier state.
+        self.rewinds = 0
 
     def call(self, path, body, seconds):
         """Return the :class:`Answer` of the first endpoint that has one.
@@ -225,6 +228,7 @@ class Client:
         deadline = self._clock() + seconds
         failures = []
         is_sent = False
+        seen = self._revision
         for endpoint in self._in_turn():
             left = deadline - self._clock()
             if left <= 0:
@@ -233,6 +237,7 @@ class Client:
                 answer = Answer(self._call_one(
                     endpoint, path, body, min(left, self._attempt_seconds)))
                 self._prefer(endpoint)
+                self._note_revision(path, answer, seen)
                 answer.is_repeated = is_sent
                 return answer
             except exceptions.EtcdRefused as exc:
@@ -249,6 +254,22 @@ class Client:
         raise exceptions.EtcdUnavailable(
             '; '.join(failures) or f'no time was left of {seconds:g} s',
             is_sent)
+
+    def _note_revision(self, path, answer, seen):
+        """Find out whether etcd has gone back: it was restored then.
+
+        :param seen: what was known of it before the call was sent.
+        """
+        # These are linearizable: no answer is older than its question.
+        if path not in ('/kv/txn', '/kv/range'):
+            return
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            revision = int(answer['header']['revision'])
+            if revision < seen:
+                self.rewinds += 1
+                self._revision = revision
+            else:
+                self._revision = max(self._revision, revision)
 
     def transaction(self, body, seconds):
         """Run a transaction; see :meth:`call`."""

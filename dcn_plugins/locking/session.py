@@ -28,6 +28,8 @@ CALL_SECONDS = 5.0
 # How soon a renewal that has failed is tried again.
 RETRY_SECONDS = 0.5
 
+_REWOUND = ('etcd has gone back to an earlier state: it was restored from a '
+            'backup. All locks of this process are lost')
 _LAPSED = ('The lease of this process was not renewed in time: its locks are '
            'lost')
 
@@ -69,17 +71,20 @@ class Session:
             closed.
         """
         renewal = self._renewal
-        if renewal and renewal.is_usable():
+        if renewal and self._is_usable(renewal):
             return renewal.lease
         deadline = clock() + seconds
         with self._lock:
             renewal = self._renewal
-            if renewal and renewal.is_usable():
+            if renewal and self._is_usable(renewal):
                 return renewal.lease
             if self._is_closed:
                 raise exceptions.EtcdRefused(
                     'the session of this process is closed', 0, '')
+            if renewal and renewal.is_ours and self._is_rewound(renewal):
+                self._give_up(renewal, deadline)
             sent_at = clock()
+            rewinds = self._client.rewinds
             answer = self._client.call(
                 '/lease/grant', {'TTL': str(self._ttl_seconds), 'ID': '0'},
                 max(0.0, deadline - sent_at))
@@ -93,7 +98,25 @@ class Session:
                 renewal.end(_LAPSED)
             self._renewal = _Renewal(
                 granted, self._make_renewer(), self._on_lost)
+            self._renewal.rewinds = rewinds
             return granted
+
+    def _is_usable(self, renewal, margin_seconds=0.0):
+        return (not self._is_rewound(renewal)
+                and renewal.is_usable(margin_seconds))
+
+    def _is_rewound(self, renewal):
+        return renewal.rewinds != self._client.rewinds
+
+    def _give_up(self, renewal, deadline):
+        """End a lease that an etcd which was restored has brought back.
+
+        With it came what had hung on it once, and was given back since.
+        """
+        renewal.end(_REWOUND)
+        with contextlib.suppress(exceptions.EtcdRefused):
+            self._client.call('/lease/revoke', {'ID': str(renewal.lease.id)},
+                              max(0.0, deadline - clock()))
 
     def is_valid(self, lease_id, margin_seconds=0.0):
         """Tell whether a lease is provably valid, and stays so for a margin.
@@ -102,14 +125,15 @@ class Session:
         """
         renewal = self._renewal
         return bool(renewal and renewal.lease.id == lease_id
-                    and renewal.is_usable(margin_seconds))
+                    and self._is_usable(renewal, margin_seconds))
 
     def left(self, lease_id):
         """Return for how many seconds a lease is provably valid."""
         renewal = self._renewal
         if not renewal or renewal.lease.id != lease_id:
             return 0.0
-        return renewal.lease.left(clock()) if renewal.is_usable() else 0.0
+        return (renewal.lease.left(clock()) if self._is_usable(renewal)
+                else 0.0)
 
     def forget(self, lease_id):
         """Take note that etcd does not know a lease."""
@@ -153,6 +177,7 @@ class _Renewal:
 
     def __init__(self, granted, client, on_lost):
         self.lease = granted
+        self.rewinds = 0
         self.news = collections.deque(maxlen=20)
         self._client = client
         self._on_lost = on_lost

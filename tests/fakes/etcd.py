@@ -167,6 +167,7 @@ class Client:
         self.calls = []
         self.late = []
         self.watches = 0
+        self.rewinds = 0
 
     def call(self, path, body, seconds):
         """Run a call; raises what ``faults`` say."""

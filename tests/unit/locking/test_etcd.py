@@ -665,3 +665,37 @@ class WatchTest(testtools.TestCase):
         self.unavailable('created', client=client, seconds=0.2)
         self.unavailable('created', client=client, seconds=0.2)
         self.assertEqual([], self.other.of())
+
+
+class Revisions:
+    """A transport that answers with the next of some revisions."""
+
+    def __init__(self, *revisions):
+        self.revisions = list(revisions)
+
+    def post(self, *_args):
+        return 200, json.dumps({'header': {
+            'revision': str(self.revisions.pop(0))}}).encode()
+
+    def close(self):
+        """Do nothing."""
+
+
+class RewindTest(testtools.TestCase):
+    """An etcd that was restored from a backup has gone back."""
+
+    def rewinds(self, *revisions, path='/kv/txn'):
+        client = etcd.Client([etcd.Endpoint('h', 1)], Revisions(*revisions))
+        for _revision in revisions:
+            client.call(path, {}, 1)
+        return client.rewinds
+
+    def test_revisions_that_rise_or_stay(self):
+        self.assertEqual(0, self.rewinds(5, 5, 6))
+
+    def test_one_that_falls_is_told_once(self):
+        self.assertEqual(1, self.rewinds(5, 4, 4, 5))
+        self.assertEqual(2, self.rewinds(5, 4, 3, path='/kv/range'))
+
+    def test_other_calls_may_be_answered_by_who_is_late(self):
+        self.assertEqual(0, self.rewinds(5, 4, path='/lease/grant'))

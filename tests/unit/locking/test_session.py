@@ -459,3 +459,27 @@ class ForkTest(SessionTestCase):
     def test_a_child_forgets_only_for_itself(self):
         self.in_child(lambda: self.session.forget(7))
         self.assertTrue(self.session.is_valid(7))
+
+
+class RestoredTest(SessionTestCase):
+    """etcd was restored from a backup, and knows the lease of old."""
+
+    def test_the_lease_is_given_up_for_a_new_one(self):
+        old = self.session.lease(5)
+        self.session._client.rewinds += 1
+        self.assertFalse(self.session.is_valid(old.id))
+        self.assertEqual(0.0, self.session.left(old.id))
+        self.gateway.answers[GRANT] = granted(9)
+        new = self.session.lease(5)
+        self.assertEqual(9, new.id)
+        self.assertTrue(self.session.is_valid(9))
+        self.assertEqual([str(old.id)], [
+            request.body['ID'] for request in self.gateway.of(REVOKE)])
+
+    def test_an_old_lease_that_etcd_does_not_know_is_no_trouble(self):
+        self.session.lease(5)
+        self.session._client.rewinds += 1
+        self.gateway.answers[REVOKE] = Answer(
+            {'code': etcd.NOT_FOUND, 'message': 'not found'}, status=404)
+        self.gateway.answers[GRANT] = granted(9)
+        self.assertEqual(9, self.session.lease(5).id)
