@@ -112,8 +112,11 @@ def _volume(scope, call, wishes, intent):
 
 
 def _source_volume(scope, call, wishes, intent):
+    # Not shared, nor is that of a snapshot: librbd has whoever holds its own
+    # lock of an image make a snapshot for others, and he would do so for
+    # somebody who was cut off meanwhile.
     intent['source'] = name = _name(call['src_vref'])
-    _want(wishes, image_lock(scope, name), SHARED)
+    _want(wishes, image_lock(scope, name), EXCLUSIVE)
 
 
 def _snapshot(scope, call, wishes, intent, mode=EXCLUSIVE):
@@ -136,7 +139,7 @@ def _snapshot_of_volume(scope, call, wishes, intent):
 
 
 def _volume_of_snapshot(scope, call, wishes, intent):
-    _want(wishes, image_lock(scope, call['snapshot'].volume_name), SHARED)
+    _want(wishes, image_lock(scope, call['snapshot'].volume_name), EXCLUSIVE)
 
 
 def _existing_name(call):

@@ -204,10 +204,24 @@ class _Site:
     def snapshots(self, image):
         """Return the names of an image's snapshots, none if it is gone."""
         try:
-            with self.image(image, read_only=True) as opened:
+            with self.image(image) as opened:
+                self._forget_removed(opened)
                 return [snap['name'] for snap in opened.list_snaps()]
         except self.rbd.ImageNotFound:
             return []
+
+    def _forget_removed(self, opened, name=None):
+        """Remove what an interrupted removal of a snapshot has left.
+
+        librbd gives the snapshot another name, in a namespace of its own,
+        before it removes it. What has clones stays.
+        """
+        for snap in list(opened.list_snaps()):
+            former = (snap.get('trash') or {}).get('original_name')
+            if former is not None and name in (None, former):
+                with contextlib.suppress(self.rbd.ImageBusy,
+                                         self.rbd.ImageNotFound):
+                    opened.remove_snap_by_id(snap['id'])
 
     def remove_image(self, pool, name):
         """Remove an image, if it is there and nobody has it."""
@@ -226,6 +240,7 @@ class _Site:
         """Remove a snapshot, if it is there."""
         try:
             with self.image(image) as opened:
+                self._forget_removed(opened, name)
                 if name not in [s['name'] for s in opened.list_snaps()]:
                     return
                 if opened.is_protected_snap(name):
@@ -261,6 +276,9 @@ def _finish_deletion(site, intent):
         except exception.VolumeIsBusy as exc:
             # So it would have ended for its own process.
             LOG.warning('The deletion is not finished: %s', exc)
+        else:
+            # Upstream takes an image whose header is gone for none at all.
+            site.remove_image(None, intent['image'])
         _drop_ancestors(site, intent)
 
 
