@@ -86,7 +86,8 @@ class Settlement:
     def __init__(self, backend, lock_guard):
         self._backend = backend
         self._guard = lock_guard
-        # When a sweep tries again what it could not end, by claim.
+        # When a sweep tries again what it could not end, by locks: each
+        # try leaves the record of another claim.
         self._postponed = {}
 
     def settle(self, records, deadline):
@@ -121,12 +122,13 @@ class Settlement:
         scope = self._backend.scope()
         all_left = locks.left_behind() if locks else []
         # Each try makes an entry in the blocklist.
-        self._postponed = {left.claim: self._postponed[left.claim]
-                           for left in all_left
-                           if left.claim in self._postponed}
+        left_names = {tuple(sorted(left.modes)) for left in all_left}
+        self._postponed = {names: when for names, when
+                           in self._postponed.items() if names in left_names}
         found = 0
         for left in all_left:
-            due_at, pause = self._postponed.get(left.claim, (0, FIRST_PAUSE))
+            names = tuple(sorted(left.modes))
+            due_at, pause = self._postponed.get(names, (0, FIRST_PAUSE))
             if session.clock() < due_at:
                 continue
             try:
@@ -137,7 +139,7 @@ class Settlement:
                     found += 1
             # Whatever it is, the others must not wait for this one.
             except Exception as exc:
-                self._postponed[left.claim] = (
+                self._postponed[names] = (
                     session.clock() + pause, min(2 * pause, LAST_PAUSE))
                 LOG.warning('What a dead holder has left of %s is not ended '
                             'yet: %s', ', '.join(left.modes), exc)
@@ -145,17 +147,16 @@ class Settlement:
 
     def _settled(self, own, known, deadline):
         """Settle what is known, and what turns up on the way."""
-        own_claims = set()
         for _round in range(MOST_ROUNDS):
             try:
-                return self._settle(own, known, own_claims, deadline)
+                return self._settle(own, known, deadline)
             except LeftBehind as exc:
                 known.update((record.claim, record)
                              for record in exc.records)
         raise exceptions.LockTimeout(
             min(next(iter(known.values())).wishes), 0.0)
 
-    def _settle(self, own, known, own_claims, deadline):
+    def _settle(self, own, known, deadline):
         wishes = {}
         for record in known.values():
             for name, mode in record.wishes.items():
@@ -167,7 +168,7 @@ class Settlement:
             'settlement',
             lock_table.Touched(wishes, _intents(known.values())), own,
             is_heir=True)
-        fence = _Fence(self._backend, own, known, own_claims)
+        fence = _Fence(self._backend, own, known)
         left = max(0.0, deadline - session.clock())
         try:
             with self._guard.locked(operation, left, fence,
@@ -175,7 +176,9 @@ class Settlement:
                 return self._repaired(operation, known, replaced)
         finally:
             if operation.hold:
-                own_claims.add(operation.hold.claim.id)
+                # If it has failed, its record is in the way of the next try.
+                record = _parsed(operation.hold.claim.record)
+                known[record.claim] = record
 
     def _repaired(self, operation, known, replaced):
         """Repair what had begun; return deleted images that lost a clone."""
@@ -206,12 +209,12 @@ class Settlement:
 class _Fence:
     """Cut off the clients of known records, and find their markers."""
 
-    def __init__(self, backend, own, known, own_claims):
+    def __init__(self, backend, own, known):
         self._backend = backend
         self._own = own
         self._known = known
-        self._own_claims = own_claims
-        self._is_fenced = set()
+        # A client that nobody had before: what it has left, it has ended.
+        self._is_fenced = set(own.get().addresses)
 
     def __call__(self, entries):
         """Fence the holders of some entries; see ``Locks.acquire``."""
@@ -231,13 +234,11 @@ class _Fence:
 
     def _fence(self, records):
         """Cut off whoever is not yet; return whether there was anybody."""
-        more = [record for record in records if record.claim
-                not in self._known and record.claim not in self._own_claims]
+        more = [record for record in records
+                if record.claim not in self._known]
         if more:
             raise LeftBehind(more)
-        # What we have left ourselves, in an earlier round, has ended.
         wanted = {address for record in records
-                  if record.claim in self._known
                   for address in record.addresses} - self._is_fenced
         if wanted:
             self._backend.fence(self._own.get(), sorted(wanted))
@@ -249,7 +250,9 @@ def _intents(records):
     """Return what some records say, once each."""
     found = []
     for record in records:
-        found += [intent for intent in record.intents if intent not in found]
+        for intent in record.intents:
+            if intent not in found:
+                found.append(intent)
     return tuple(found)
 
 

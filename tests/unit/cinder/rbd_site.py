@@ -116,8 +116,7 @@ class Process:
 
     def sweep(self):
         """End what others have left, apart from what runs here."""
-        return contextvars.Context().run(
-            self.driver.lock_guard.settlement.sweep)
+        return apart(self.driver.lock_guard.settlement.sweep)
 
     def settled(self):
         """Wait until etcd knows what this process has to tell it."""
@@ -480,6 +479,11 @@ class RbdSite(fixtures.Fixture):
 
 def _call(function, *args, **kwargs):
     return function(*args, **kwargs)
+
+
+def apart(function, *args):
+    """Call a function as another process would, apart from what runs here."""
+    return contextvars.Context().run(function, *args)
 
 
 def volume(number, **changes):
