@@ -11,6 +11,7 @@ With any other driver of tooz the locks are what that driver makes of them.
 """
 
 import contextlib
+import errno
 import functools
 
 from oslo_log import log as logging
@@ -55,7 +56,13 @@ _ROUND = (settlement.LeftBehind, _Changed, _CutOff)
 
 def _check(touch, touched, own):
     if touched.is_found:
-        now = touch(own)
+        try:
+            now = touch(own)
+        # Whatever librbd makes of it.
+        except Exception as exc:
+            if getattr(exc, 'errno', None) == errno.ESHUTDOWN:
+                raise _CutOff from exc
+            raise
         if now.wishes != touched.wishes:
             raise _Changed(now)
 

@@ -51,6 +51,8 @@ class OwnClient:
     def end(self, is_well):
         """Give it back; one that has seen a failure is not used again."""
         client, self._client = self._client, None
+        # What has cut off this one may have cut off others that are idle.
+        self._is_new |= not is_well
         if client is not None:
             (self._pool.give_back if is_well else self._pool.discard)(client)
 

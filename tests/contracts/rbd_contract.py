@@ -104,6 +104,9 @@ class RbdContract(stock_pool.StockPool):
             self.assertEqual([(self.ioctx.name, clone)],
                              list(image.list_children()))
             image.set_snap(None)
+            # Without a snapshot, those of all.
+            self.assertEqual([(self.ioctx.name, clone)],
+                             list(image.list_children()))
             self.assertRaises(self.rbd.ImageBusy, image.unprotect_snap,
                               snapshot)
         self.rbd_call('rename', name, f'{name}.deleted')

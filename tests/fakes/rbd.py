@@ -329,7 +329,9 @@ class Image:
             {'pool': self._pool.name, 'pool_namespace': '', 'id': child.id,
              'image': self._pool.name_of(child.id),
              'trash': child.id in self._pool.trash}
-            for child in self._pool.children(self._header, self._snapshot)])
+            for snapshot in (self._header.snapshots if self._snapshot is None
+                             else [self._snapshot])
+            for child in self._pool.children(self._header, snapshot)])
 
     def create_snap(self, name):
         if name in [found.name for found in self._header.snapshots]:

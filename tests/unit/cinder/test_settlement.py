@@ -379,7 +379,6 @@ class RestoredTest(SettlementTestCase):
         self.half_a_clone()
         self.site.store.items.clear()
         self.assertEqual(0, self.two.sweep())
-        # Shared by the dead one, and so in the way of the exclusive one.
         self.two.driver.delete_volume(VOLUME)
         self.assertEqual([], self.images())
         self.assertNothingLeft()
