@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked for before librbd is called, and what is remembered."""
+
+import types
+
+import testtools
+
+from dcn_plugins.ceph import guarded_rbd
+from tests.fakes import rbd
+
+
+class Lost(Exception):
+    """The locks are."""
+
+
+class Operation:
+    """One that is asked before each change."""
+
+    def __init__(self):
+        self.images = []
+        self.made = set()
+        self.deferral_seconds = None
+        self.asked = []
+        self.is_lost = False
+
+    def check(self, call):
+        self.asked.append(call)
+        if self.is_lost:
+            raise Lost(call)
+
+
+class GuardedTestCase(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.pool = rbd.Pool('gold')
+        self.run_calls = []
+        self.operation = Operation()
+        self.rbd = guarded_rbd.GuardedRBD(rbd, lambda: self.operation,
+                                          self.off_hub)
+        rbd.RBD().create(self.pool, 'image', 1)
+
+    def off_hub(self, function, *args, **kwargs):
+        self.run_calls.append(getattr(function, '__name__', None))
+        return function(*args, **kwargs)
+
+    def image(self, name='image', **options):
+        return self.rbd.Image(self.pool, name, **options)
+
+
+class ModuleTest(GuardedTestCase):
+
+    def test_everything_else_is_librbds(self):
+        self.assertIs(rbd.ImageNotFound, self.rbd.ImageNotFound)
+        self.assertEqual(16, self.rbd.RBD_FEATURE_FAST_DIFF)
+
+    def test_each_call_is_made_off_the_hub(self):
+        with self.image() as image:
+            image.size()
+            image.create_snap('s')
+        self.rbd.RBD().rename(self.pool, 'image', 'other')
+        self.assertEqual(['Image', 'size', 'create_snap', 'close', 'rename'],
+                         self.run_calls)
+
+    def test_without_an_operation_nobody_is_asked(self):
+        self.operation = None
+        with self.image() as image:
+            image.create_snap('s')
+            image.remove_snap('s')
+        self.rbd.RBD().remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.images)
+
+    def test_what_was_opened_in_an_operation_is_of_it(self):
+        image, calls = self.image(), self.rbd.RBD()
+        held, self.operation = self.operation, Operation()
+        held.is_lost = True
+        self.assertRaises(Lost, image.create_snap, 's')
+        self.assertRaises(Lost, calls.remove, self.pool, 'image')
+        self.assertEqual([], self.operation.asked)
+
+
+class ReadsTest(GuardedTestCase):
+
+    def test_nobody_is_asked_to_read(self):
+        with self.image(read_only=True) as image:
+            image.size()
+            list(image.list_snaps())
+            list(image.metadata_list())
+            self.assertRaises(rbd.ImageNotFound, image.parent_info)
+        self.rbd.RBD().list(self.pool)
+        self.rbd.RBD().trash_list(self.pool)
+        self.assertEqual([], self.operation.asked)
+
+    def test_whoever_has_lost_the_locks_may_read(self):
+        self.operation.is_lost = True
+        with self.image() as image:
+            self.assertEqual(1, image.size())
+
+    def test_everything_else_is_asked_for(self):
+        with self.image() as image:
+            for call, args in (
+                    ('create_snap', ('s',)), ('protect_snap', ('s',)),
+                    ('unprotect_snap', ('s',)), ('remove_snap', ('s',)),
+                    ('resize', (2,)), ('metadata_set', ('k', 'v')),
+                    ('update_features', (1, True)),
+                    ('copy', (self.pool, 'copy'))):
+                getattr(image, call)(*args)
+                self.assertEqual(call, self.operation.asked.pop())
+        self.rbd.RBD().rename(self.pool, 'image', 'other')
+        self.assertEqual('rename', self.operation.asked.pop())
+
+    def test_also_what_nobody_has_heard_of(self):
+        self.operation.is_lost = True
+        image = guarded_rbd.GuardedImage(
+            types.SimpleNamespace(paint=lambda: self.fail('painted')), rbd,
+            self.operation, self.off_hub, 'gold', 'image')
+        self.assertRaises(Lost, image.paint)
+
+    def test_whoever_has_lost_the_locks_changes_nothing(self):
+        image = self.image()
+        self.operation.is_lost = True
+        for call, args in (('create_snap', ('s',)), ('resize', (2,)),
+                           ('copy', (self.pool, 'x'))):
+            self.assertRaises(Lost, getattr(image, call), *args)
+        for call, args in (
+                ('create', ('x', 1)), ('remove', ('image',)),
+                ('rename', ('image', 'x')), ('trash_move', ('image', 0)),
+                ('clone', ('image', 's', self.pool, 'x'))):
+            self.assertRaises(Lost, getattr(self.rbd.RBD(), call), self.pool,
+                              *args)
+        self.assertEqual(['image'], list(self.pool.images))
+        self.assertEqual(1, image.size())
+
+    def test_no_change_is_among_the_reads(self):
+        for verb in ('set', 'create', 'remove', 'write', 'resize', 'flatten',
+                     'rename', 'copy', 'protect', 'unprotect', 'clone',
+                     'update', 'rollback', 'lock', 'discard', 'purge',
+                     'restore', 'move', 'enable', 'disable', 'promote',
+                     'demote', 'resync', 'migration_execute', 'rebuild'):
+            found = {name for name in guarded_rbd.IMAGE_READS
+                     | guarded_rbd.RBD_READS if verb in name.split('_')}
+            # They choose what is read, or tell when and who.
+            self.assertEqual(set(), found - {
+                'set_snap', 'set_snap_by_id', 'create_timestamp',
+                'is_exclusive_lock_owner', 'lock_get_owners'}, verb)
+
+    def test_nothing_takes_an_image_away_from_a_guest(self):
+        image = guarded_rbd.GuardedImage(
+            types.SimpleNamespace(
+                lock_acquire=lambda mode: self.fail('taken')), rbd,
+            None, self.off_hub, 'gold', 'image')
+        self.assertRaises(AssertionError, image.lock_acquire, 0)
+
+    def test_what_is_no_call_is_what_it_is(self):
+        image = guarded_rbd.GuardedImage(
+            types.SimpleNamespace(name='image'), rbd, self.operation,
+            self.off_hub, 'gold', 'image')
+        self.assertEqual('image', image.name)
+
+
+class MadeTest(GuardedTestCase):
+
+    def test_what_is_made_is_noted(self):
+        calls = self.rbd.RBD()
+        with self.image() as image:
+            image.create_snap('s')
+            image.copy(rbd.Pool('iron'), 'copy')
+        calls.create(self.pool, 'new', 1)
+        calls.clone(self.pool, 'image', 's', self.pool, 'clone')
+        self.assertEqual({
+            ('image', 'gold', 'new'), ('image', 'gold', 'clone'),
+            ('image', 'iron', 'copy'), ('snapshot', 'gold', 'image', 's')},
+            self.operation.made)
+
+    def test_also_if_nobody_knows_whether_it_was(self):
+        def create(*_args):
+            raise rbd.Timeout('no answer')
+
+        calls = guarded_rbd.GuardedCalls(
+            types.SimpleNamespace(create=create), rbd, self.operation,
+            self.off_hub)
+        self.assertRaises(rbd.Timeout, calls.create, self.pool, 'new', 1)
+        self.assertEqual({('image', 'gold', 'new')}, self.operation.made)
+
+    def test_what_was_there_before_is_somebody_elses(self):
+        calls = self.rbd.RBD()
+        rbd.RBD().create(self.pool, 'theirs', 1)
+        with self.image() as image:
+            self.assertRaises(rbd.ImageExists, image.copy, self.pool,
+                              'theirs')
+        with rbd.Image(self.pool, 'image') as opened:
+            opened.create_snap('s')
+        with self.image() as image:
+            self.assertRaises(rbd.ImageExists, image.create_snap, 's')
+        self.assertRaises(rbd.ImageExists, calls.create, self.pool, 'theirs',
+                          1)
+        self.assertRaises(rbd.ImageExists, calls.clone, self.pool, 'image',
+                          's', self.pool, 'theirs')
+        self.assertEqual(set(), self.operation.made)
+
+    def test_what_was_made_before_that_stays_ours(self):
+        # The answer was lost, and it is tried again.
+        calls = self.rbd.RBD()
+        calls.create(self.pool, 'new', 1)
+        self.assertRaises(rbd.ImageExists, calls.create, self.pool, 'new', 1)
+        self.assertEqual({('image', 'gold', 'new')}, self.operation.made)
+
+    def test_without_an_operation_nothing_is_noted(self):
+        self.operation = None
+        self.rbd.RBD().create(self.pool, 'new', 1)
+        self.assertIn('new', self.pool.images)
+
+
+class RemoveTest(GuardedTestCase):
+
+    def test_for_good(self):
+        self.rbd.RBD().remove(self.pool, 'image')
+        self.assertEqual(({}, {}), (self.pool.images, self.pool.trash))
+
+    def test_or_into_the_trash(self):
+        self.operation.deferral_seconds = 60
+        calls = self.rbd.RBD()
+        calls.remove(self.pool, 'image')
+        entry, = self.pool.trash.values()
+        self.assertEqual(60, (entry['deferment_end_time']
+                              - entry['deletion_time']).total_seconds())
+        self.assertEqual(['trash_move'], self.operation.asked)
+
+    def test_what_is_decided_later_counts(self):
+        calls = self.rbd.RBD()
+        self.operation.deferral_seconds = 60
+        self.operation.deferral_seconds = None
+        calls.remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.trash)
+
+    def test_a_deferral_of_nothing_is_none(self):
+        self.operation.deferral_seconds = 0
+        self.rbd.RBD().remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.trash)
+
+
+class CloseTest(GuardedTestCase):
+
+    def test_an_operation_knows_its_images(self):
+        one, other = self.image(), self.image()
+        self.assertEqual([one, other], self.operation.images)
+
+    def test_also_those_that_are_closed_and_closing_them_does_no_harm(self):
+        with self.image() as image:
+            pass
+        image.close()
+        self.operation.images[0].close()
+        self.assertEqual(1, self.run_calls.count('close'))
+        self.assertEqual([], self.pool.header('image').watchers)
+
+    def test_one_that_was_not_opened_is_none(self):
+        self.assertRaises(rbd.ImageNotFound, self.image, 'none')
+        self.assertEqual([], self.operation.images)
+
+    def test_whoever_has_lost_the_locks_may_close(self):
+        image = self.image()
+        self.operation.is_lost = True
+        image.close()
+        self.assertEqual([], self.operation.asked)
+
+    def test_the_block_may_fail(self):
+        def fail():
+            with self.image():
+                raise ValueError
+
+        self.assertRaises(ValueError, fail)
+        self.assertEqual([], self.pool.header('image').watchers)
