@@ -28,8 +28,9 @@ from dcn_plugins.locking import session
 
 LOG = logging.getLogger(__name__)
 
-# How often more of it may turn up while the locks are being taken.
-MOST_ROUNDS = 10
+# How often more of it may turn up while the locks are being taken: also what
+# the try before has left.
+MOST_ROUNDS = 20
 
 #: How long the caretaker waits for the locks of one record.
 SWEEP_SECONDS = 10.0
@@ -170,15 +171,9 @@ class Settlement:
             is_heir=True)
         fence = _Fence(self._backend, own, known)
         left = max(0.0, deadline - session.clock())
-        try:
-            with self._guard.locked(operation, left, fence,
-                                    fence.markers) as replaced:
-                return self._repaired(operation, known, replaced)
-        finally:
-            if operation.hold:
-                # If it has failed, its record is in the way of the next try.
-                record = _parsed(operation.hold.claim.record)
-                known[record.claim] = record
+        with self._guard.locked(operation, left, fence,
+                                fence.markers) as replaced:
+            return self._repaired(operation, known, replaced)
 
     def _repaired(self, operation, known, replaced):
         """Repair what had begun; return deleted images that lost a clone."""

@@ -166,6 +166,27 @@ class SweepTest(SettlementTestCase):
         self.assertIn('strange', self.site.log.output)
         self.assertTrue(self.site.markers())
 
+    def test_nor_does_what_is_no_error_of_ours(self):
+        self.leave(record(wishes={'a': 'x'}))
+        self.leave(record(wishes={'b': 'x'}))
+        settled = []
+
+        def settle(records, deadline):
+            settled.extend(records)
+            raise ValueError('strange')
+
+        self.useFixture(fixtures.MockPatchObject(
+            self.two.driver.lock_guard.settlement, 'settle', settle))
+        self.assertEqual(0, self.two.sweep())
+        self.assertEqual(2, len(settled))
+
+    def test_collects_a_deleted_image_that_has_lost_its_last_clone(self):
+        self.half_a_clone()
+        self.site.rename('volume-1', 'volume-1.deleted')
+        self.assertEqual(1, self.two.sweep())
+        self.assertEqual([], self.images())
+        self.assertNothingLeft()
+
     def test_asks_for_no_records_without_our_locks(self):
         self.two.driver.backend.locks = lambda: None
         self.assertEqual(0, self.two.sweep())
@@ -312,6 +333,22 @@ class SettleTest(SettlementTestCase):
         self.two.driver.lock_guard.locked = locked
         self.assertRaises(exceptions.LockTimeout, self.settle, record())
         self.assertEqual(settlement.MOST_ROUNDS, len(turned_up))
+
+    def test_who_has_to_have_a_lock_for_himself_has_it(self):
+        # In whatever order he hears of it.
+        for first, second in (('x', 's'), ('s', 'x')):
+            asked = []
+
+            def locked(operation, _seconds, fence, _markers):
+                asked.append(operation.touched.wishes)
+                fence([types.SimpleNamespace(text=record(
+                    'other', wishes={'a': second, 'b': 's'}).to_text())])
+                raise exceptions.LockTimeout('a', 0)
+
+            self.two.driver.lock_guard.locked = locked
+            self.assertRaises(exceptions.LockTimeout, self.settle,
+                              record(wishes={'a': first}))
+            self.assertEqual([{'a': first}, {'a': 'x', 'b': 's'}], asked)
 
     def test_its_client_is_one_that_nobody_can_have_cut_off(self):
         self.site.image('volume-3')
