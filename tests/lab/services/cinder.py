@@ -130,6 +130,10 @@ class Volume(service.Service):
                 'enabled_backends': BACKEND},
             'coordination': {'backend_url': etcd.coordination_url(lab, site)},
             'dcn': {'lock_wait_seconds': 120},
+            # Cinder looks into a downloaded image with it.
+            'cinder_sys_admin': {'helper_command': (
+                f'{lab.program("privsep-helper")} --config-file '
+                f'{self.conf}')},
             BACKEND: {
                 'volume_driver': DRIVER, 'volume_backend_name': BACKEND,
                 'rbd_ceph_conf': ceph.conf(lab, site),

@@ -99,10 +99,10 @@ class WindowTest(testtools.TestCase):
         ends = [self.window.admit(1) for _number in range(3)]
         for end in ends[1:]:
             end(Completion())
+        # On a machine with much to do it may have ended before we wait.
         self.later(ends[0], Completion())
-        before = self.checks
         self.window.drain()
-        self.assertGreater(self.checks, before)
+        self.window.admit(3 * MOST)(Completion())
 
     def test_what_they_bring(self):
         ends = [self.window.admit(1) for _number in range(2)]
