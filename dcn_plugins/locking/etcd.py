@@ -11,7 +11,6 @@ import http.client
 import json
 import os
 import re
-import ssl
 import time
 
 import urllib3
@@ -92,7 +91,12 @@ class Pool:
     """
 
     def __init__(self, context=None):
-        self._options = {'ssl_context': context} if context else {}
+        self._options = {}
+        if context:
+            # urllib3 compares the name of the server by itself then. Older
+            # ones do not tell OpenSSL one that is an address.
+            context.check_hostname = False
+            self._options['ssl_context'] = context
         self._pools = {}
         self._pid = None
 
@@ -399,8 +403,9 @@ def _translated():
             urllib3.exceptions.ConnectTimeoutError) as exc:
         raise ConnectionError(_text(exc)) from exc
     except urllib3.exceptions.SSLError as exc:
-        # Nothing is sent to a server that is not who it should be.
-        if exc.args and isinstance(exc.args[0], ssl.CertificateError):
+        # Nothing is sent to a server that is not who it should be. The error
+        # of OpenSSL and that of urllib3 have this in common.
+        if exc.args and isinstance(exc.args[0], ValueError):
             raise ConnectionError(_text(exc)) from exc
         raise OSError(_text(exc)) from exc
     except urllib3.exceptions.HTTPError as exc:

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
@@ -21,15 +22,17 @@ READY_SECONDS = 60.0
 class Member:
     """One member, that can be killed, paused and started again."""
 
-    def __init__(self, command, port, log):
+    def __init__(self, command, port, log, context=None):
         self.port = port
         self._command = command
         self._log = log
+        self._context = context
         self.process = None
 
     @property
     def url(self):
-        return f'http://127.0.0.1:{self.port}'
+        scheme = 'https' if self._context else 'http'
+        return f'{scheme}://127.0.0.1:{self.port}'
 
     def start(self):
         with open(self._log, 'ab') as log:
@@ -50,8 +53,8 @@ class Member:
 
     def is_healthy(self):
         with contextlib.suppress(OSError, ValueError):
-            with urllib.request.urlopen(f'{self.url}/health',
-                                        timeout=2) as answer:
+            with urllib.request.urlopen(f'{self.url}/health', timeout=2,
+                                        context=self._context) as answer:
                 return str(json.load(answer).get('health')) == 'true'
         return False
 
@@ -72,11 +75,14 @@ class EtcdServer(fixtures.Fixture):
     """A cluster on ports of the kernel's choice, its data in memory if it can.
 
     :param count: of members.
+    :param certificates: with ``authority``, ``certificate`` and ``key``, for
+        a cluster that speaks TLS and wants the same of its clients.
     """
 
-    def __init__(self, count=1):
+    def __init__(self, count=1, certificates=None):
         super().__init__()
         self._count = count
+        self._certificates = certificates
 
     def _setUp(self):
         program = shutil.which('etcd')
@@ -87,9 +93,10 @@ class EtcdServer(fixtures.Fixture):
         ports = _free_ports(2 * self._count)
         peers = {f'm{index}': f'http://127.0.0.1:{port}'
                  for index, port in enumerate(ports[self._count:])}
+        tls, context = self._tls()
         self.members = []
         for (name, peer), port in zip(peers.items(), ports):
-            client = f'http://127.0.0.1:{port}'
+            client = f'{"https" if tls else "http"}://127.0.0.1:{port}'
             self.members.append(Member([
                 program, '--name', name,
                 '--data-dir', os.path.join(directory, name),
@@ -100,13 +107,23 @@ class EtcdServer(fixtures.Fixture):
                 '--initial-cluster', ','.join(
                     f'{other}={url}' for other, url in peers.items()),
                 '--initial-cluster-token', directory,
-                '--logger', 'zap', '--log-level', 'error'], port,
-                os.path.join(directory, f'{name}.log')))
+                '--logger', 'zap', '--log-level', 'error', *tls], port,
+                os.path.join(directory, f'{name}.log'), context))
         for member in self.members:
             self.addCleanup(member.kill)
             member.start()
         for member in self.members:
             member.wait_ready()
+
+    def _tls(self):
+        """Return the options of a server with TLS, and what a client needs."""
+        own = self._certificates
+        if own is None:
+            return [], None
+        context = ssl.create_default_context(cafile=own.authority)
+        context.load_cert_chain(own.certificate, own.key)
+        return ['--client-cert-auth', '--trusted-ca-file', own.authority,
+                '--cert-file', own.certificate, '--key-file', own.key], context
 
     @property
     def endpoints(self):
