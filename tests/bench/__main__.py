@@ -26,7 +26,34 @@ def parse(arguments):
     locks.add_argument(
         '--seconds', type=int, default=30, metavar='N',
         help='how long processes contend for one lock, 30 unless given')
-    for suite in (nova, locks):
+    driver = suites.add_parser(
+        'driver', help='our RBD driver beside Cinder\'s own')
+    driver.add_argument(
+        '--rounds', type=int, default=20, metavar='N',
+        help='how often each driver does each operation, 20 unless given')
+    driver.add_argument(
+        '--clones', choices=('v1', 'v2'), default='v1',
+        help='kind of the clones in Ceph, v1 unless given')
+    leaks = suites.add_parser(
+        'leaks', help='what is left of volumes that were deleted')
+    leaks.add_argument(
+        '--seeds', type=int, default=20, metavar='N',
+        help='runs of our driver, 20 unless given')
+    leaks.add_argument(
+        '--operations', type=int, default=300, metavar='N',
+        help='in each run, before all is deleted, 300 unless given')
+    leaks.add_argument(
+        '--stock-seeds', type=int, default=3, metavar='N',
+        help='runs of Cinder\'s own driver, 3 unless given')
+    leaks.add_argument(
+        '--first-seed', type=int, default=1, metavar='N',
+        help='where to begin, 1 unless given')
+    blast = suites.add_parser(
+        'blast', help='whom else a fence hits, and how fast locks pass on')
+    blast.add_argument(
+        '--fences', type=int, default=200, metavar='N',
+        help='how many holders are lost, 200 unless given')
+    for suite in (nova, locks, driver, leaks, blast):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -59,7 +86,27 @@ def run_nova(options):
     return nova_suite.run(options.hosts)
 
 
-SUITES = {'nova': run_nova, 'locks': run_locks}
+def run_driver(options):
+    """Run the suite of the driver; return ``(record, bars)``."""
+    from tests.bench import driver_suite
+    return driver_suite.run(options.rounds, options.clones == 'v2')
+
+
+def run_leaks(options):
+    """Run the suite of leaks; return ``(record, bars)``."""
+    from tests.bench import leak_suite
+    return leak_suite.run(options.seeds, options.operations,
+                          options.stock_seeds, options.first_seed)
+
+
+def run_blast(options):
+    """Run the suite of fences; return ``(record, bars)``."""
+    from tests.bench import blast_suite
+    return blast_suite.run(options.fences)
+
+
+SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
+          'leaks': run_leaks, 'blast': run_blast}
 
 
 def main(arguments=None, suites=SUITES):

@@ -3,8 +3,9 @@
 
 from tests.bench import verdict
 
-OURS, STOCK, FILE, RAW = 'dcn-etcd3', 'etcd3gw of tooz', 'file of tooz', (
-    'two transactions')
+OURS, STOCK, FILE, RAW, RARE = (
+    'dcn-etcd3', 'etcd3gw of tooz', 'file of tooz', 'two transactions',
+    'one transaction')
 WAITERS, WAITER_SECONDS = 20, 0.2
 CONTENDERS, CONTENDER_SECONDS = 32, 0.05
 

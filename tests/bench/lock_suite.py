@@ -15,6 +15,12 @@ from tests.bench import stopwatch
 from tests.functional.locking import etcd_server
 
 
+# A lock without any care.
+PUT = etcd_requests.transaction(
+    [etcd_requests.is_absent('/raw')], [etcd_requests.put('/raw')])
+DELETE = etcd_requests.transaction(success=[etcd_requests.delete('/raw')])
+
+
 def run(seconds):
     """Measure and print everything; return ``(record, bars)``.
 
@@ -49,7 +55,8 @@ def _cluster(server, seconds):
         found['leases'][name] = server.leases() - before
     networked = (bars.OURS, bars.STOCK)
     found['hand_over_milliseconds'] = {
-        name: _hand_over(urls[name]) for name in networked}
+        **{name: _hand_over(urls[name]) for name in networked},
+        bars.RARE: _rare(server)}
     found['drain'] = {name: _drain(urls[name]) for name in networked}
     found['contention'] = {
         name: _contention(urls[name], seconds) for name in networked}
@@ -66,19 +73,8 @@ def _pairs_of(url):
 def _pairs(server, urls):
     client = server.client()
     coordinators, cases = [], {}
-
-    def raw():
-        key = etcd_requests.encoded('/raw')
-        client.transaction({
-            'compare': [{'key': key, 'target': 'CREATE', 'result': 'EQUAL',
-                         'create_revision': '0'}],
-            'success': [{'request_put': {'key': key, 'value': ''}}],
-            'failure': []}, 10)
-        return client.transaction({
-            'compare': [], 'success': [
-                {'request_delete_range': {'key': key}}], 'failure': []}, 10)
-
-    cases[bars.RAW] = stopwatch.Case(raw)
+    cases[bars.RAW] = stopwatch.Case(lambda: (
+        client.transaction(PUT, 10) and client.transaction(DELETE, 10)))
     for name, url in urls.items():
         coordinator = coordination.get_coordinator(url, b'pairs')
         coordinator.start(start_heart=True)
@@ -118,11 +114,27 @@ def _contention(url, seconds):
 
 
 def _hand_over(url):
-    found = lock_work.run(lock_work.hand_over, 2, url, b'hand over', 100)
+    found = lock_work.run(lock_work.hand_over, 2, url, b'hand over', 250)
     turns = sorted(turn for turns in found for turn in turns)
-    times = sorted(
-        (granted - released) * 1e3
-        for (_granted, released), (granted, _released) in zip(
-            turns, turns[1:]))
+    return _spread(granted - released for (_granted, released), (
+        granted, _released) in zip(turns, turns[1:]))
+
+
+def _rare(server):
+    """Time one transaction now and then: a hand-over finds all asleep, too."""
+    client = server.client()
+    times = []
+    for _round in range(250):
+        time.sleep(lock_work.TURN_SECONDS)
+        begin = time.perf_counter()
+        client.transaction(PUT, 10)
+        times.append(time.perf_counter() - begin)
+        client.transaction(DELETE, 10)
+    client.close()
+    return _spread(times)
+
+
+def _spread(seconds):
+    times = sorted(time * 1e3 for time in seconds)
     return {'median': statistics.median(times),
             'p99': times[int(len(times) * 0.99)]}

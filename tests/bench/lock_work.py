@@ -16,6 +16,9 @@ SPAWN = multiprocessing.get_context('spawn')
 # Longer than anything here takes when it works.
 LIMIT_SECONDS = 300.0
 
+# How long each has the lock when two take turns.
+TURN_SECONDS = 0.02
+
 
 @contextlib.contextmanager
 def lock(url, member, name):
@@ -108,7 +111,7 @@ def hand_over(number, barrier, url, name, rounds):
                 raise RuntimeError('was not granted')
             granted_at = time.monotonic()
             # The other one is in line by then.
-            time.sleep(0.02)
+            time.sleep(TURN_SECONDS)
             released_at = time.monotonic()
             one.release()
             found.append((granted_at, released_at))

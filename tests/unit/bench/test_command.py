@@ -46,6 +46,11 @@ class CommandTest(testtools.TestCase):
         for suite in command.SUITES:
             self.assertEqual(suite, command.parse([suite]).suite)
 
+    def test_as_much_as_is_promised_unless_told_otherwise(self):
+        leaks = command.parse(['leaks'])
+        self.assertEqual((20, 300), (leaks.seeds, leaks.operations))
+        self.assertEqual(200, command.parse(['blast']).fences)
+
     def test_default_sizes(self):
         self.run_with([MET])
         self.assertEqual([{1000, 10000, 50000}], self.hosts)
