@@ -145,11 +145,15 @@ class ReadsTest(GuardedTestCase):
                 'is_exclusive_lock_owner', 'lock_get_owners'}, verb)
 
     def test_nothing_takes_an_image_away_from_a_guest(self):
+        taken = []
         image = guarded_rbd.GuardedImage(
-            types.SimpleNamespace(
-                lock_acquire=lambda mode: self.fail('taken')), rbd,
+            types.SimpleNamespace(lock_acquire=taken.append,
+                                  lock_break=taken.append,
+                                  break_lock=taken.append), rbd,
             None, self.off_hub, 'gold', 'image')
-        self.assertRaises(AssertionError, image.lock_acquire, 0)
+        for call in ('lock_acquire', 'lock_break', 'break_lock'):
+            self.assertRaises(AssertionError, getattr(image, call), 0)
+        self.assertEqual([], taken)
 
     def test_what_is_no_call_is_what_it_is(self):
         image = guarded_rbd.GuardedImage(

@@ -302,6 +302,17 @@ class FailureTest(GuardTestCase):
                 self.assertRaises(rbd_driver.LockFailure, method, *args)
             self.assertEqual(1, len({*self.site.markers().values()}))
 
+    def test_it_is_busy_while_somebody_works_on_its_child(self):
+        self.site.snapshot('volume-1', 'snapshot-3')
+        pool = self.site.pools['gold']
+        rbd_site.librbd.RBD().clone(pool, 'volume-1', 'snapshot-3', pool,
+                                    'volume-2')
+        self.take('volume-2')
+        self.wait_seconds(0.0)
+        self.assertRaises(exception.VolumeIsBusy,
+                          self.one.driver.delete_volume, VOLUME)
+        self.assertEqual({}, self.site.markers())
+
     def test_who_has_lost_his_locks_undoes_nothing(self):
         def fail():
             with self.hold('volume-2'):
@@ -533,6 +544,9 @@ class LeftBehindTest(GuardTestCase):
         self.one.driver.delete_snapshot(rbd_stories.SNAPSHOT)
         self.assertEqual(['volume-1'], self.images())
         self.assertNothingLeft()
+        # One and its way back, and two for each of two operations: who has
+        # not begun has nothing to end.
+        self.assertEqual(6, self.one.steps.count('rados write'))
 
     def test_what_cannot_be_ended_fails_the_operation(self):
         self.half_a_clone()

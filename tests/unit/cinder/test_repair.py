@@ -247,6 +247,7 @@ class FinishTest(RepairTestCase):
         self.watched('volume-2')
         self.delete('volume-2', ['volume-1', 'volume-2.clone_snap'])
         self.assertEqual(['volume-2.clone_snap'], self.snapshots())
+        self.assertNotIn('rbd unprotect_snap', self.one.steps)
 
     def test_an_ancestor_in_use_is_left_to_the_audit(self):
         self.site.clone('volume-1', 'volume-2')
