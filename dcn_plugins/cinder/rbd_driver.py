@@ -352,7 +352,7 @@ class DCNRBDDriver(rbd.RBDDriver):
     def _update_volume_stats(self):
         try:
             super()._update_volume_stats()
-            self.is_up = self._stats.get('backend_state') == 'up'
+            self.is_up = self._stats.get('backend_state', 'up') == 'up'
         except exception.VolumeBackendAPIException as exc:
             # Upstream leaves what it has told before as it is: work goes on
             # being sent to a backend that can do none.

@@ -44,7 +44,7 @@ class CapabilitiesTest(test_rbd_driver.DriverTestCase):
     def test_the_cluster_is_told_and_all_else_is_upstreams(self):
         stats = self.stats()
         self.assertEqual(test_rbd_driver.FSID, stats['dcn_fsid'])
-        for name in ('dcn_site', 'dcn_fsid'):
+        for name in ('dcn_site', 'dcn_fsid', 'dcn_locks'):
             del stats[name]
         self.driver._update_volume_stats = (
             lambda: rbd.RBDDriver._update_volume_stats(self.driver))
@@ -64,22 +64,32 @@ class CapabilitiesTest(test_rbd_driver.DriverTestCase):
                          (stats['backend_state'], stats['dcn_site'],
                           stats['dcn_fsid']))
 
-    def test_without_ceph_it_is_as_upstream(self):
+    def away(self):
         def fail(_driver):
             raise exception.VolumeBackendAPIException('away')
 
+        self.replace(rbd.RBDDriver, '_update_volume_stats', fail)
+
+    def test_without_ceph_there_is_no_room(self):
+        # Upstream leaves what it has told before, and gets more work.
         before = dict(self.stats())
-        self.replace(rbd.RBDDriver, '_get_fsid', fail)
+        self.away()
+        self.assertEqual({**before, 'backend_state': 'down',
+                          'total_capacity_gb': 0, 'free_capacity_gb': 0},
+                         self.stats())
+        self.assertFalse(self.driver.is_up)
+
+    def test_without_ceph_at_the_start_it_is_as_upstream(self):
+        self.away()
         self.assertRaises(exception.VolumeBackendAPIException, self.stats)
-        self.assertEqual(before, self.driver.get_volume_stats())
 
     def test_statistics_without_a_cluster_have_no_fsid(self):
         def update(driver):
             driver._stats = {'volume_backend_name': 'RBD'}
 
         self.replace(rbd.RBDDriver, '_update_volume_stats', update)
-        self.assertEqual({'volume_backend_name': 'RBD', 'dcn_site': 'nova'},
-                         self.stats())
+        self.assertEqual({'volume_backend_name': 'RBD', 'dcn_site': 'nova',
+                          'dcn_locks': 'up'}, self.stats())
 
     def test_the_scheduler_finds_it_there(self):
         self.conf.set_override('dcn_site', 'edge1', 'dcn1')
