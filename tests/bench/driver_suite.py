@@ -38,12 +38,13 @@ def run(rounds, is_v2):
     with rig.Rig() as site, leak_count.Place(site) as place:
         place.set_clones(is_v2)
         with _monitor(site, bars.QUICK):
-            record['alone'][bars.QUICK] = _alone(site, rounds)
+            (record['alone'][bars.QUICK],
+             record['cpu']) = _alone(site, rounds)
         for monitor in _MONITORS:
             place.clear()
             with _monitor(site, monitor):
                 record['crowd'][monitor] = _crowd(
-                    site, max(2, rounds // 10))
+                    site, max(2, rounds // 4))
         place.clear()
     record['load'] = os.getloadavg()
     found = bars.bars(record)
@@ -85,14 +86,14 @@ class Round:
         self._snapshot = str(uuid.uuid4())
 
     def do(self, operation):
-        """Do one operation; return its seconds.
+        """Do one operation; return its seconds, and those of the processor.
 
         :raises RuntimeError: if it has failed.
         """
         found = self._lane.ask(self._requests()[operation])
         if found['outcome'] != 'done':
             raise RuntimeError(f'{operation}: {found}')
-        return found['seconds']
+        return found['seconds'], found['cpu_seconds']
 
     def _requests(self):
         own, snapshot = self._volume, self._snapshot
@@ -134,9 +135,14 @@ def _ask(operation, of, **more):
 
 
 def _alone(site, rounds):
-    """Return the medians of drivers that take turns at each operation."""
-    seconds = {flavour: {operation: [] for operation in bars.OPERATIONS}
-               for flavour in names.ALL}
+    """Return the medians of drivers that take turns at each operation.
+
+    First of the time, then of that of the processor in the process: it shows
+    what a driver costs also where the machine is busy.
+    """
+    seconds, cpu = ({flavour: {
+        operation: [] for operation in bars.OPERATIONS}
+        for flavour in names.ALL} for _kind in range(2))
     with _fleets(site, 1) as lanes:
         # The first one connects, and imports what was not needed before.
         for number in range(-1, rounds):
@@ -144,12 +150,15 @@ def _alone(site, rounds):
                      for flavour in names.ALL}
             for operation in _ALONE:
                 for flavour in _in_turn(number):
-                    took = going[flavour].do(operation)
+                    took, of_cpu = going[flavour].do(operation)
                     if number >= 0 and operation in bars.OPERATIONS:
                         seconds[flavour][operation].append(took)
-    found = bars.medians(seconds)
-    print(f'\n{bars.ALONE}, {bars.QUICK}, {rounds} rounds, milliseconds')
-    _print(found, '.1f')
+                        cpu[flavour][operation].append(of_cpu)
+    found = bars.medians(seconds), bars.medians(cpu)
+    for kind, figures in zip(('', ' of the processor'), found):
+        print(f'\n{bars.ALONE}, {bars.QUICK}, {rounds} rounds, '
+              f'milliseconds{kind}')
+        _print(figures, '.1f')
     return found
 
 
@@ -196,7 +205,7 @@ def _one(lane, common):
     going, seconds, failed = Round(lane, common), {}, 0
     for operation in _TOGETHER:
         try:
-            seconds[operation] = going.do(operation)
+            seconds[operation], _cpu = going.do(operation)
         except RuntimeError as exc:
             print(exc, flush=True)
             failed += 1
