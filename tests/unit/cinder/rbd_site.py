@@ -32,6 +32,8 @@ from tests.fakes import rbd as librbd
 FSID = '0c7f'
 POOLS = ('gold', 'iron')
 GIB = 1 << 30
+# Calls that are many in truth, and may be done half.
+IN_PARTS = ('remove', 'copy', 'rollback_to_snap')
 
 
 class Died(BaseException):
