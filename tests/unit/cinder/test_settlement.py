@@ -399,11 +399,12 @@ class RestoredTest(SettlementTestCase):
                 self.one, self.two, self.three = self.site.renew()
                 self.two.next = self.three
                 backup = self.backup('create_volume', VOLUME)
-                self.one.expire()
-                self.restore(backup)
-                self.site.store.expire(1)
                 self.die(self.one, 'create_cloned_volume', OTHER, VOLUME,
                          at='clone')
+                backup.items.update(self.site.store.items)
+                self.restore(backup)
+                self.site.store.expire(1)
+                self.assertEqual(3, len(self.site.keys()))
                 with interruption.interrupted(self.two, fault, number):
                     interruption.InterruptionTestCase.look_after(self.two)
                 if not self.two.is_dead:
