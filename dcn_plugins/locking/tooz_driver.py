@@ -177,9 +177,10 @@ class DCNLock(tooz_locking.Lock):
 
     @tooz_errors.translated
     def break_(self):
-        """Take the lock away from all who hold it or wait for it.
+        """Take the lock away from all who hold it.
 
-        Those who wait queue again. Whoever holds it is told at his release.
+        Those who wait keep their places. Whoever holds it is told at his
+        release.
         """
         return self._locks.break_(self.key)
 
