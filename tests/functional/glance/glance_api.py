@@ -57,6 +57,8 @@ class GlanceTestCase(functional.SynchronousAPIBase):
     """
 
     service_roles = 'admin'
+    # Of the token that a service sends beside that of a user.
+    roles_beside = ''
 
     def setUp(self):
         self.addCleanup(os.chdir, os.getcwd())
@@ -97,7 +99,8 @@ class GlanceTestCase(functional.SynchronousAPIBase):
         if environ['REQUEST_METHOD'] == 'POST':
             self.asked.append(environ['PATH_INFO'])
         for name, value in self._headers(
-                {'X-Roles': self.service_roles}).items():
+                {'X-Roles': self.service_roles,
+                 'X-Service-Roles': self.roles_beside}).items():
             environ['HTTP_' + name.upper().replace('-', '_')] = value
         environ['CONTENT_TYPE'] = 'application/json'
         return self.api(environ, start_response)

@@ -30,6 +30,8 @@ class ImageAPITest(image_api_contract.ImageAPIContract,
 
     def _serve(self, environ, start_response):
         self.service_roles = self.roles[environ['HTTP_X_AUTH_TOKEN']]
+        self.roles_beside = self.roles.get(
+            environ.get('HTTP_X_SERVICE_TOKEN'), '')
         return super()._serve(environ, start_response)
 
     def new_image(self):

@@ -111,6 +111,15 @@ class AccessTest(testtools.TestCase):
         self.assertEqual('token-user', headers['X-Auth-Token'])
         self.assertEqual('token-service_user', headers['X-Service-Token'])
 
+    def test_a_service_shows_its_token_as_that_of_a_service(self):
+        # Else Glance 2025.1 does not tell it the locations.
+        self.configure('service_user')
+        self.glance.roles['service_user'] = ['service']
+        self.glance.images['i']['visibility'] = 'public'
+        self.assertEqual(1, len(self.api.locations(self.context, 'i')))
+        self.assertEqual('token-service_user',
+                         self.glance.requests[-1][2]['X-Service-Token'])
+
     def test_the_catalogue_names_glance_where_cinder_conf_does_not(self):
         self.configure()
         CONF.set_override('glance_api_servers', None)
