@@ -2,8 +2,8 @@
 """librbd as a driver sees it, with each change asked for first.
 
 A stand-in for the module ``rbd``. What belongs to an operation asks it before
-every call that may change something, remembers its images until they are
-closed, and tells it what it has made. Everything else is librbd's.
+every call that may change something, leaves its images to it, and tells it
+what it has made. Everything else is librbd's.
 
 A call that is not known to read only is taken for one that changes something:
 a new one of a later librbd is asked for rather than missed.
@@ -11,6 +11,8 @@ a new one of a later librbd is asked for rather than missed.
 
 import contextlib
 import functools
+
+from dcn_plugins.ceph import open_images
 
 #: Calls of an image that change nothing in Ceph.
 IMAGE_READS = frozenset([
@@ -54,7 +56,8 @@ class GuardedRBD:
     :param rbd: the real one.
     :param current: returns the operation that runs here, or ``None``. It has
         ``check(call)``, which raises if nothing may be changed any more;
-        ``images``, a list; ``made``, a set of ``(kind, pool, name...)``; and
+        ``images``, an :class:`~dcn_plugins.ceph.open_images.OpenImages`;
+        ``made``, a set of ``(kind, pool, name...)``; and
         ``deferral_seconds``, for which a removed image stays in the trash.
     :param run: calls a function so that nothing but its caller waits.
     """
@@ -71,17 +74,25 @@ class GuardedRBD:
     def Image(self, ioctx, name=None, *args, **kwargs):
         """Open an image; raises as librbd does."""
         operation = self._current()
-        image = GuardedImage(
-            self._run(self._rbd.Image, ioctx, name, *args, **kwargs),
-            self._rbd, operation, self._run, _pool(ioctx), name)
-        if operation is not None:
-            operation.images.append(image)
-        return image
+        images = (open_images.OpenImages(self._run) if operation is None
+                  else operation.images)
+        options = dict(kwargs)
+        is_read_only = options.pop('read_only', False)
+
+        def open_image(is_read_only):
+            return self._rbd.Image(ioctx, name, *args, **options,
+                                   read_only=is_read_only)
+
+        # Nobody else gets it outside of an operation, nor one that is more
+        # than the image as it is now.
+        is_kept = not (operation is None or args or any(options.values()))
+        return GuardedImage(images, is_read_only, open_image, is_kept,
+                            self._rbd, operation, self._run, _pool(ioctx),
+                            name)
 
     def RBD(self):
         """Return the calls that need no image."""
-        return GuardedCalls(self._rbd.RBD(), self._rbd, self._current(),
-                            self._run)
+        return GuardedCalls(self._rbd, self._current(), self._run)
 
 
 class _Guarded:
@@ -89,8 +100,7 @@ class _Guarded:
 
     reads = frozenset()
 
-    def __init__(self, thing, rbd, operation, run):
-        self._thing = thing
+    def __init__(self, rbd, operation, run):
         self._rbd = rbd
         self._operation = operation
         self._run = run
@@ -101,12 +111,12 @@ class _Guarded:
             return found
         return functools.partial(self._call, name)
 
-    def _call(self, name, *args, **kwargs):
+    def _ask(self, name):
+        """Raise unless a call may be made."""
         if name in _FORBIDDEN:
             raise AssertionError(f'{name} would cut off a guest')
         if name not in self.reads and self._operation is not None:
             self._operation.check(name)
-        return self._run(getattr(self._thing, name), *args, **kwargs)
 
     @contextlib.contextmanager
     def _making(self, *made):
@@ -127,6 +137,17 @@ class GuardedCalls(_Guarded):
     """The calls of ``rbd.RBD`` that the driver uses."""
 
     reads = RBD_READS
+
+    def __init__(self, rbd, operation, run):
+        super().__init__(rbd, operation, run)
+        self._thing = rbd.RBD()
+
+    def _call(self, name, *args, **kwargs):
+        self._ask(name)
+        if name not in self.reads and self._operation is not None:
+            # Ceph neither removes nor renames what somebody has open.
+            self._operation.images.close_idle()
+        return self._run(getattr(self._thing, name), *args, **kwargs)
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -151,17 +172,49 @@ class GuardedCalls(_Guarded):
 class GuardedImage(_Guarded):
     """An open image; closing it twice does no harm.
 
+    :param images: where it is kept open; see
+        :class:`~dcn_plugins.ceph.open_images.OpenImages`.
+    :param is_read_only: whether it must not be changed.
+    :param open_image: opens it, given whether read-only.
+    :param is_kept: whether who opens it next may get the same.
     :param pool: where it is.
     :param name: under which it was opened.
     """
 
     reads = IMAGE_READS
 
-    def __init__(self, image, rbd, operation, run, pool, name):
-        super().__init__(image, rbd, operation, run)
+    def __init__(self, images, is_read_only, open_image, is_kept, rbd,
+                 operation, run, pool, name):
+        super().__init__(rbd, operation, run)
         self._pool = pool
         self._name = name
+        self._images = images
+        self._is_read_only = is_read_only
+        self._open_image = open_image
+        self._image = images.open((pool, name) if is_kept else None,
+                                  is_read_only, open_image)
         self._is_open = True
+
+    @property
+    def _thing(self):
+        return self._image.thing
+
+    def _call(self, name, *args, **kwargs):
+        self._ask(name)
+        if (self._image.is_read_only and not self._is_read_only
+                and name not in open_images.PLAIN_READS):
+            self._images.make_writable(self._image, self._open_image)
+        if name in self.reads:
+            found = self._run(getattr(self._thing, name), *args, **kwargs)
+            self._image.has_called(name, *args)
+            return found
+        try:
+            return self._run(getattr(self._thing, name), *args, **kwargs)
+        except BaseException:
+            self._image.spoil()
+            raise
+        finally:
+            self._images.changed()
 
     def create_snap(self, name, *args, **kwargs):
         """Make a snapshot; raises as librbd does."""
@@ -174,10 +227,10 @@ class GuardedImage(_Guarded):
             return self._call('copy', dest_ioctx, dest_name, *args, **kwargs)
 
     def close(self):
-        """Close it, once; its client may be closed after that only."""
+        """Close it, once, or leave it open for the rest of the operation."""
         if self._is_open:
             self._is_open = False
-            self._run(self._thing.close)
+            self._images.give_back(self._image)
 
     def __enter__(self):
         return self

@@ -54,16 +54,19 @@ class _CutOff(Exception):
 _ROUND = (settlement.LeftBehind, _Changed, _CutOff)
 
 
-def _check(touch, touched, own):
+def _check(touch, operation):
+    touched = operation.touched
     if touched.is_found:
         try:
-            now = touch(own)
+            # What it opens stays open for what comes next.
+            with operation.running():
+                now = touch(operation.own)
         # Whatever librbd makes of it.
         except Exception as exc:
             if getattr(exc, 'errno', None) == errno.ESHUTDOWN:
                 raise _CutOff from exc
             raise
-        if now.wishes != touched.wishes:
+        if (now.wishes, now.intents) != (touched.wishes, touched.intents):
             raise _Changed(now)
 
 
@@ -117,7 +120,7 @@ class LockGuard:
             try:
                 held.enter_context(self.locked(
                     operation, left, check=functools.partial(
-                        _check, touch, touched, own)))
+                        _check, touch, operation)))
                 return operation
             except settlement.LeftBehind as exc:
                 self.settlement.settle(exc.records, deadline)
@@ -229,19 +232,29 @@ class LockGuard:
             raise settlement.LeftBehind.of_texts(in_the_way.values())
 
     def _end_marker(self, operation):
+        """Remove the markers; return whether they were there."""
         claim = operation.hold.claim
-        self._backend.markers(operation.own.get()).end(
+        return self._backend.markers(operation.own.get()).end(
             claim.id, dict(claim.wishes), operation.marker)
 
     def _end_well(self, locks, operation):
         try:
-            if operation.is_begun:
-                self._end_marker(operation)
+            if operation.is_begun and not self._end_marker(operation):
+                # Somebody has ended it, and has cut nobody off.
+                raise exceptions.LockLost(operation.hold.claim.names[0],
+                                          operation.name)
         except BaseException:
             # To Cinder it has failed, so whoever is next has to undo it.
             locks.abandon(operation.hold)
             raise
-        locks.release(operation.hold)
+        try:
+            locks.release(operation.hold)
+        except exceptions.LockError as exc:
+            if not operation.is_begun:
+                raise
+            # With its markers it has ended, whoever has the locks since then.
+            LOG.warning('%s has ended well, and etcd does not know that yet: '
+                        '%s', operation.name, exc)
 
     def _end_badly(self, locks, operation, error):
         """End an operation that has failed; never raises an Exception.

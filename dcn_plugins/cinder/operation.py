@@ -5,12 +5,10 @@ import contextlib
 import contextvars
 import errno
 
-from oslo_log import log as logging
-
+from dcn_plugins.ceph import open_images
+from dcn_plugins.cinder import backend as backends
 from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
-
-LOG = logging.getLogger(__name__)
 
 # A change is not begun when the lease is provably valid for less than this.
 # What takes longer is cut off by the fence.
@@ -74,7 +72,8 @@ class Operation:
         self.own = own
         self.is_heir = is_heir
         self.marker = None
-        self.images = []
+        self.images = open_images.OpenImages(
+            backends.off_hub, outer and outer.images)
         self.made = set()
         self.deferral_seconds = None
         self.hold = None
@@ -157,11 +156,4 @@ class Operation:
 
     def close_images(self):
         """Close all images: after their client they would end the process."""
-        for image in reversed(self.images):
-            try:
-                image.close()
-            # One that cannot be closed must not keep the others open.
-            except Exception as exc:
-                LOG.warning('%s: an image was not closed in order: %s',
-                            self.name, exc)
-        self.images.clear()
+        self.images.close()

@@ -207,7 +207,8 @@ class DCNRBDDriver(rbd.RBDDriver):
         """Return what a call of an operation touches."""
         ancestors = None
         if operation == 'delete_volume':
-            ancestors = self.ancestors(own, call['volume'].name)
+            ancestors = (self.likely_ancestors(call['volume']) if own is None
+                         else self.ancestors(own, call['volume'].name))
         return lock_table.touched(operation, self.lock_scope(), call,
                                   ancestors)
 
@@ -233,6 +234,18 @@ class DCNRBDDriver(rbd.RBDDriver):
     def upstream(self, operation, *args):
         """Run upstream's operation, for a caller that has its locks."""
         return getattr(rbd.RBDDriver, operation)(self, *args)
+
+    @staticmethod
+    def likely_ancestors(volume):
+        """Return what Cinder's database says about them.
+
+        It is right for most, and saves these to take their locks twice.
+        """
+        source = getattr(volume, 'source_volid', None)
+        if not source:
+            return []
+        return [(CONF.volume_name_template % source,
+                 f'{volume.name}.clone_snap')]
 
     def ancestors(self, own, name):
         """Return what goes with an image when it is removed.

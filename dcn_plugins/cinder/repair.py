@@ -125,7 +125,7 @@ def drop_ancestors(backend, operation):
     for is_last in (False, True):
         try:
             _drop_ancestors(_Site(backend, operation),
-                            operation.touched.intents[0])
+                            operation.touched.intents[0], is_gone=True)
             return
         except backend.rbd.Error as exc:
             if is_last:
@@ -282,14 +282,14 @@ def _finish_deletion(site, intent):
         _drop_ancestors(site, intent)
 
 
-def _drop_ancestors(site, intent):
+def _drop_ancestors(site, intent, is_gone=False):
     """Remove what nobody needs any more when an image is gone.
 
     That is the snapshot that was made for it, and images of deleted volumes
     that lose their last clone. It goes on where it was interrupted.
     """
     ancestors = intent.get('ancestors')
-    if not ancestors or site.has_image(intent['image']):
+    if not ancestors or not is_gone and site.has_image(intent['image']):
         return
     try:
         for image, snapshot in ancestors:

@@ -81,8 +81,11 @@ class Round:
         self._lane = lane
         self._volume, self._plain, self._clone, self._copy = (
             volume() for _number in range(4))
+        self._clone['source_volid'] = self._volume['name_id']
         self._common_clone = volume()
         self._common = common
+        if common is not None:
+            self._common_clone['source_volid'] = common['name_id']
         self._snapshot = str(uuid.uuid4())
 
     def do(self, operation):

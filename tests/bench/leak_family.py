@@ -34,6 +34,7 @@ class Thing:
     """A volume or a snapshot.
 
     :param of: the id of the volume that a snapshot is of.
+    :param cloned: the id of the volume that one was cloned from.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Thing:
     of: str = ''
     state: str = CREATING
     tries: int = 0
+    cloned: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Family:
 
     def _clone(self, operation, source):
         volume = self._made(self._size_of_clone(source))
+        volume.cloned = source.id
         return Request(operation, volume, _body(
             operation, volume, source=_told(source)))
 
@@ -206,7 +209,8 @@ class Family:
 
 
 def _told(thing):
-    return {'name_id': thing.id, 'size': thing.size}
+    return {'name_id': thing.id, 'size': thing.size,
+            'source_volid': thing.cloned}
 
 
 def _body(operation, volume, **more):

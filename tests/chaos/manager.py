@@ -105,8 +105,8 @@ class Manager:
                     _snapshot(target, request['source_size']))
         else:
             with self._locked(image, 'volume', target):
-                self._driver.delete_volume(
-                    _volume(target, request['source_size']))
+                self._driver.delete_volume(_volume(
+                    target, request['source_size'], request.get('parent')))
 
 
 _RUN = {history.CREATE: Manager._create, history.CLONE: Manager._clone,
@@ -116,13 +116,14 @@ _RUN = {history.CREATE: Manager._create, history.CLONE: Manager._clone,
         history.DELETE: Manager._delete}
 
 
-def _volume(name, size):
+def _volume(name, size, parent=None):
     """Return what a driver may know of a volume of the default type."""
     return types.SimpleNamespace(
         id=_id(name), name=name, name_id=_id(name), size=size,
         volume_type=None, volume_type_id=None, encryption_key_id=None,
         use_quota=True, group=None, group_id=None, obj_context=None,
-        multiattach=False, migration_status=None, source_volid=None)
+        multiattach=False, migration_status=None,
+        source_volid=_id(parent) if parent else None)
 
 
 def _snapshot(name, size):

@@ -77,7 +77,10 @@ class Run(run.Run):
         return [target.worker for target in self._targets]
 
     def perform(self, client, operation, request, size):
-        client.call(operation, **request.to_dict(), source_size=size)
+        with self.lock:
+            parent = self.users.parent(request.target)
+        client.call(operation, **request.to_dict(), source_size=size,
+                    parent=parent)
 
     def _count(self, worker):
         """Have one process increment the counter again and again."""

@@ -45,10 +45,12 @@ class _Row:
     """What the database knows of a volume or a snapshot.
 
     :param readers: operations under way that make something of it.
+    :param parent: the volume that it was cloned from.
     """
 
     name: str
     size: int
+    parent: str | None = None
     status: str = BUSY
     readers: int = 0
 
@@ -85,6 +87,10 @@ class Users:
     def size(self, name):
         """Return the size that the database knows of, in GiB."""
         return self._rows[name].size
+
+    def parent(self, name):
+        """Return the volume that one was cloned from, gone or not."""
+        return self._rows[name].parent
 
     def request(self):
         """Return a request, or ``None`` if none is possible now."""
@@ -131,7 +137,9 @@ class Users:
 
     def _asked(self, request):
         if request.kind in history.MAKING:
-            self._rows[request.target] = _Row(request.target, request.size)
+            self._rows[request.target] = _Row(
+                request.target, request.size,
+                request.source if request.kind == history.CLONE else None)
         else:
             row = self._rows[request.target]
             self._before[request.target] = row.status

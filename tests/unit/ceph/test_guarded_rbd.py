@@ -6,6 +6,7 @@ import types
 import testtools
 
 from dcn_plugins.ceph import guarded_rbd
+from dcn_plugins.ceph import open_images
 from tests.fakes import rbd
 
 
@@ -16,8 +17,8 @@ class Lost(Exception):
 class Operation:
     """One that is asked before each change."""
 
-    def __init__(self):
-        self.images = []
+    def __init__(self, off_hub):
+        self.images = open_images.OpenImages(off_hub)
         self.made = set()
         self.deferral_seconds = None
         self.asked = []
@@ -35,7 +36,7 @@ class GuardedTestCase(testtools.TestCase):
         super().setUp()
         self.pool = rbd.Pool('gold')
         self.run_calls = []
-        self.operation = Operation()
+        self.operation = Operation(self.off_hub)
         self.rbd = guarded_rbd.GuardedRBD(rbd, lambda: self.operation,
                                           self.off_hub)
         rbd.RBD().create(self.pool, 'image', 1)
@@ -46,6 +47,17 @@ class GuardedTestCase(testtools.TestCase):
 
     def image(self, name='image', **options):
         return self.rbd.Image(self.pool, name, **options)
+
+    def image_of(self, thing):
+        """Return a guarded image of something else than librbd's."""
+        return guarded_rbd.GuardedImage(
+            open_images.OpenImages(self.off_hub), False,
+            lambda _is_read_only: thing, False, rbd, self.operation,
+            self.off_hub, 'gold', 'image')
+
+    @property
+    def watchers(self):
+        return self.pool.header('image').watchers
 
 
 class ModuleTest(GuardedTestCase):
@@ -59,8 +71,9 @@ class ModuleTest(GuardedTestCase):
             image.size()
             image.create_snap('s')
         self.rbd.RBD().rename(self.pool, 'image', 'other')
-        self.assertEqual(['Image', 'size', 'create_snap', 'close', 'rename'],
-                         self.run_calls)
+        self.assertEqual(
+            ['open_image', 'size', 'create_snap', 'close', 'rename'],
+            self.run_calls)
 
     def test_without_an_operation_nobody_is_asked(self):
         self.operation = None
@@ -72,7 +85,7 @@ class ModuleTest(GuardedTestCase):
 
     def test_what_was_opened_in_an_operation_is_of_it(self):
         image, calls = self.image(), self.rbd.RBD()
-        held, self.operation = self.operation, Operation()
+        held, self.operation = self.operation, Operation(self.off_hub)
         held.is_lost = True
         self.assertRaises(Lost, image.create_snap, 's')
         self.assertRaises(Lost, calls.remove, self.pool, 'image')
@@ -111,9 +124,8 @@ class ReadsTest(GuardedTestCase):
 
     def test_also_what_nobody_has_heard_of(self):
         self.operation.is_lost = True
-        image = guarded_rbd.GuardedImage(
-            types.SimpleNamespace(paint=lambda: self.fail('painted')), rbd,
-            self.operation, self.off_hub, 'gold', 'image')
+        image = self.image_of(
+            types.SimpleNamespace(paint=lambda: self.fail('painted')))
         self.assertRaises(Lost, image.paint)
 
     def test_whoever_has_lost_the_locks_changes_nothing(self):
@@ -146,19 +158,16 @@ class ReadsTest(GuardedTestCase):
 
     def test_nothing_takes_an_image_away_from_a_guest(self):
         taken = []
-        image = guarded_rbd.GuardedImage(
+        image = self.image_of(
             types.SimpleNamespace(lock_acquire=taken.append,
                                   lock_break=taken.append,
-                                  break_lock=taken.append), rbd,
-            None, self.off_hub, 'gold', 'image')
+                                  break_lock=taken.append))
         for call in ('lock_acquire', 'lock_break', 'break_lock'):
             self.assertRaises(AssertionError, getattr(image, call), 0)
         self.assertEqual([], taken)
 
     def test_what_is_no_call_is_what_it_is(self):
-        image = guarded_rbd.GuardedImage(
-            types.SimpleNamespace(name='image'), rbd, self.operation,
-            self.off_hub, 'gold', 'image')
+        image = self.image_of(types.SimpleNamespace(name='image'))
         self.assertEqual('image', image.name)
 
 
@@ -181,8 +190,9 @@ class MadeTest(GuardedTestCase):
             raise rbd.Timeout('no answer')
 
         calls = guarded_rbd.GuardedCalls(
-            types.SimpleNamespace(create=create), rbd, self.operation,
-            self.off_hub)
+            types.SimpleNamespace(
+                RBD=lambda: types.SimpleNamespace(create=create),
+                ImageExists=rbd.ImageExists), self.operation, self.off_hub)
         self.assertRaises(rbd.Timeout, calls.create, self.pool, 'new', 1)
         self.assertEqual({('image', 'gold', 'new')}, self.operation.made)
 
@@ -245,26 +255,32 @@ class RemoveTest(GuardedTestCase):
 
 class CloseTest(GuardedTestCase):
 
-    def test_an_operation_knows_its_images(self):
-        one, other = self.image(), self.image()
-        self.assertEqual([one, other], self.operation.images)
+    def test_without_an_operation_it_is_closed(self):
+        self.operation = None
+        with self.image() as image:
+            self.assertEqual(1, len(self.watchers))
+        self.assertEqual([], self.watchers)
+        image.close()
+        self.assertEqual(1, self.run_calls.count('close'))
 
-    def test_also_those_that_are_closed_and_closing_them_does_no_harm(self):
+    def test_an_operation_closes_all(self):
+        self.image()
         with self.image() as image:
             pass
+        self.operation.images.close()
+        self.assertEqual([], self.watchers)
         image.close()
-        self.operation.images[0].close()
-        self.assertEqual(1, self.run_calls.count('close'))
-        self.assertEqual([], self.pool.header('image').watchers)
+        self.assertEqual(2, self.run_calls.count('close'))
 
     def test_one_that_was_not_opened_is_none(self):
         self.assertRaises(rbd.ImageNotFound, self.image, 'none')
-        self.assertEqual([], self.operation.images)
+        self.assertEqual(0, len(self.operation.images))
 
     def test_whoever_has_lost_the_locks_may_close(self):
         image = self.image()
         self.operation.is_lost = True
         image.close()
+        self.operation.images.close()
         self.assertEqual([], self.operation.asked)
 
     def test_the_block_may_fail(self):
@@ -273,4 +289,151 @@ class CloseTest(GuardedTestCase):
                 raise ValueError
 
         self.assertRaises(ValueError, fail)
-        self.assertEqual([], self.pool.header('image').watchers)
+        self.operation.images.close()
+        self.assertEqual([], self.watchers)
+
+    def test_one_that_cannot_be_closed_leaves_no_other_open(self):
+        def close():
+            raise rbd.Timeout('no answer')
+
+        self.image()
+        with self.image() as image:
+            image._thing.close = close
+        self.image()
+        self.operation.images.close()
+        self.assertEqual(1, len(self.watchers))
+        self.assertEqual(0, len(self.operation.images))
+
+
+class KeptOpenTest(GuardedTestCase):
+
+    def opened(self):
+        return self.run_calls.count('open_image')
+
+    def test_an_image_is_opened_once(self):
+        with self.image() as image:
+            image.create_snap('s')
+        with self.image() as image:
+            self.assertEqual(['s'], [s['name'] for s in image.list_snaps()])
+        self.assertEqual(1, self.opened())
+
+    def test_two_at_once_are_two(self):
+        with self.image() as one, self.image() as other:
+            self.assertIsNot(one._thing, other._thing)
+        self.assertEqual(2, self.opened())
+
+    def test_another_one_is_another(self):
+        rbd.RBD().create(self.pool, 'other', 1)
+        iron = rbd.Pool('iron')
+        rbd.RBD().create(iron, 'image', 1)
+        self.image().close()
+        self.image('other').close()
+        self.rbd.Image(iron, 'image').close()
+        self.assertEqual(3, self.opened())
+
+    def test_it_is_closed_before_librbd_needs_it_closed(self):
+        self.image().close()
+        self.rbd.RBD().remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.images)
+
+    def test_also_by_an_operation_inside(self):
+        outer = self.operation
+        self.image().close()
+        self.operation = Operation(self.off_hub)
+        self.operation.images = open_images.OpenImages(
+            self.off_hub, outer.images)
+        self.rbd.RBD().remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.images)
+
+    def test_an_operation_inside_does_not_get_it(self):
+        outer = self.operation
+        self.image().close()
+        self.operation = Operation(self.off_hub)
+        self.operation.images = open_images.OpenImages(
+            self.off_hub, outer.images)
+        self.image().close()
+        self.assertEqual(2, self.opened())
+
+    def test_one_that_is_in_hand_is_not_closed(self):
+        image = self.image()
+        self.assertRaises(rbd.ImageBusy, self.rbd.RBD().remove, self.pool,
+                          'image')
+        self.assertEqual(1, image.size())
+
+    def test_reading_leaves_the_locks_alone(self):
+        self.image(read_only=True).close()
+        self.operation.is_lost = True
+        self.rbd.RBD().list(self.pool)
+        self.image().close()
+        self.assertEqual(1, self.opened())
+
+    def test_one_for_reading_is_opened_anew_for_a_change(self):
+        self.image(read_only=True).close()
+        with self.image() as image:
+            image.list_snaps()
+            self.assertEqual(([], 1), (self.watchers, self.opened()))
+            image.create_snap('s')
+            self.assertEqual((1, 2), (len(self.watchers), self.opened()))
+        self.operation.images.close()
+        self.assertEqual([], self.watchers)
+
+    def test_and_for_what_is_told_otherwise_of_it(self):
+        self.image(read_only=True).close()
+        with self.image() as image:
+            self.assertEqual(1, len(list(image.watchers_list())))
+
+    def test_but_not_by_who_wants_to_read(self):
+        self.image(read_only=True).close()
+        with self.image(read_only=True) as image:
+            self.assertEqual([], list(image.watchers_list()))
+        self.assertEqual(1, self.opened())
+
+    def test_one_that_cannot_be_opened_anew_is_closed(self):
+        self.image(read_only=True).close()
+        with self.image() as image:
+            rbd.RBD().remove(self.pool, 'image')
+            self.assertRaises(rbd.ImageNotFound, image.create_snap, 's')
+        self.assertEqual((2, 1), (self.opened(),
+                                  self.run_calls.count('close')))
+        self.assertEqual(0, len(self.operation.images))
+
+    def test_who_has_lost_the_locks_does_not_open_it_anew(self):
+        self.image(read_only=True).close()
+        self.operation.is_lost = True
+        with self.image() as image:
+            self.assertRaises(Lost, image.create_snap, 's')
+        self.assertEqual(1, self.opened())
+
+    def test_what_was_read_before_a_change_is_read_anew(self):
+        rbd.RBD().create(self.pool, 'other', 1)
+        self.image('other', read_only=True).close()
+        with self.image() as image:
+            image.create_snap('s')
+        self.image('other', read_only=True).close()
+        self.assertEqual(3, self.opened())
+
+    def test_after_a_failure_it_is_opened_anew(self):
+        with self.image() as image:
+            self.assertRaises(rbd.ImageNotFound, image.remove_snap, 'none')
+        self.image()
+        self.assertEqual((2, 1), (self.opened(),
+                                  self.run_calls.count('close')))
+
+    def test_a_parent_that_is_not_there_is_no_failure(self):
+        with self.image() as image:
+            self.assertRaises(rbd.ImageNotFound, image.parent_info)
+        self.image()
+        self.assertEqual(1, self.opened())
+
+    def test_one_at_a_snapshot_is_nobody_elses(self):
+        with self.image() as image:
+            image.create_snap('s')
+            image.set_snap('s')
+        with self.image() as image:
+            image.set_snap('s')
+            image.set_snap(None)
+        self.image()
+        self.assertEqual(2, self.opened())
+        self.image(snapshot='s').close()
+        self.image(snapshot='s').close()
+        self.assertEqual(4, self.opened())

@@ -222,8 +222,10 @@ class CloseTest(testtools.TestCase):
             return types.SimpleNamespace(close=close)
 
         held = operation()
-        held.images += [image('a'), image('b', ValueError('odd')),
-                        image('c')]
+        for name, error in (('a', None), ('b', ValueError('odd')),
+                            ('c', None)):
+            held.images.open(name, False, lambda _is_read_only, name=name,
+                             error=error: image(name, error))
         held.close_images()
         held.close_images()
         self.assertEqual(['c', 'b', 'a'], closed)

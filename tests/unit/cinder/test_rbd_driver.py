@@ -19,6 +19,7 @@ import testtools
 
 from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import rbd_driver
+from dcn_plugins.cinder import repair
 from dcn_plugins import exceptions
 from tests.fakes import lock
 
@@ -204,6 +205,29 @@ class LocksTest(DriverTestCase):
         self.driver.copy_image_to_volume('context', VOLUME, 'service', 'id')
         self.assertEqual([('acquire', ONE), ('release', ONE)],
                          self.dlm.journal)
+
+    def journal_of_deletion(self, *ancestors):
+        """Return what is locked to delete a clone of volume-2 in Cinder."""
+        self.replace(rbd_driver.DCNRBDDriver, 'ancestors',
+                     lambda *_args: ancestors)
+        self.replace(rbd.RBDDriver, 'delete_volume',
+                     lambda _driver, _volume: None)
+        self.replace(repair, 'drop_ancestors', lambda *_args: None)
+        self.driver.delete_volume(types.SimpleNamespace(
+            id='1', name='volume-1', source_volid='2'))
+        return [name for call, name in self.dlm.journal if call == 'acquire']
+
+    def test_the_source_of_a_clone_is_locked_at_once(self):
+        self.assertEqual([ONE, TWO], self.journal_of_deletion(
+            ('volume-2', 'volume-1.clone_snap')))
+
+    def test_unless_it_is_not_the_source_any_more(self):
+        self.assertEqual([ONE, TWO, ONE], self.journal_of_deletion())
+
+    def test_nor_there_any_more(self):
+        self.assertEqual(
+            [ONE, TWO, ONE, TWO], self.journal_of_deletion(
+                ('volume-2.deleted', 'volume-1.clone_snap')))
 
     def test_the_pool_belongs_to_the_cluster_that_is_active(self):
         self.assertEqual(FSID, self.driver.lock_scope().cluster)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The images that an operation has opened, each once.
+
+Opening an image takes Ceph as long as some changes do, and upstream opens the
+same one up to four times in an operation. What it closes is kept here and
+given to whoever opens it next, until a call needs it closed.
+
+Only an operation may do so: it has the locks of its images, and nobody else
+changes them meanwhile.
+"""
+
+import logging
+
+LOG = logging.getLogger(__name__)
+
+#: Calls whose answer is the same whether an image is open for writing or not.
+#: Others, as that of who has it open, need it as it was asked for.
+PLAIN_READS = frozenset([
+    'features', 'get_parent_image_spec', 'is_protected_snap', 'list_children',
+    'list_children2', 'list_descendants', 'list_snaps', 'metadata_get',
+    'metadata_list', 'overlap', 'parent_id', 'parent_info', 'set_snap',
+    'size', 'snap_exists', 'stat'])
+
+_CHOOSES_SNAPSHOT = frozenset(['set_snap', 'set_snap_by_id'])
+
+
+class OpenImage:
+    """An image that is open.
+
+    :param thing: that of librbd.
+    :param name: pool and name; ``None`` for one that nobody may get again.
+    """
+
+    def __init__(self, thing, name, is_read_only):
+        self.thing = thing
+        self.name = name
+        self.is_read_only = is_read_only
+        self.is_idle = False
+        self.is_open = True
+        #: Whether it shows a snapshot, and not the image as it is now.
+        self.is_at_snapshot = False
+
+    def has_called(self, call, *args):
+        """Take note of a call that has gone well."""
+        if call in _CHOOSES_SNAPSHOT:
+            self.is_at_snapshot = bool(args) and args[0] is not None
+
+    def spoil(self):
+        """Have nobody get it again: what it knows may be wrong."""
+        self.name = None
+
+    @property
+    def is_fit(self):
+        """Whether somebody may get it again."""
+        return self.name is not None and not self.is_at_snapshot
+
+
+class OpenImages:
+    """Those of one operation.
+
+    :param run: calls a function so that nothing but its caller waits.
+    :param outer: those of the operation that this one is a part of.
+    """
+
+    def __init__(self, run, outer=None):
+        self._run = run
+        self._outer = outer
+        self._images = []
+
+    def __len__(self):
+        return len(self._images)
+
+    def open(self, name, is_read_only, open_image):
+        """Return an :class:`OpenImage`; raises as librbd does.
+
+        It may be read-only though that was not asked for.
+
+        :param open_image: opens it, given whether read-only.
+        """
+        for image in self._images:
+            if image.is_idle and name is not None and image.name == name:
+                image.is_idle = False
+                return image
+        image = OpenImage(self._run(open_image, is_read_only), name,
+                          is_read_only)
+        self._images.append(image)
+        return image
+
+    def make_writable(self, image, open_image):
+        """Open an image anew that was read-only."""
+        self._run(image.thing.close)
+        # If it cannot be opened any more, there is nothing to be closed.
+        image.is_open = False
+        image.thing = self._run(open_image, False)
+        image.is_open, image.is_read_only = True, False
+
+    def give_back(self, image):
+        """Keep an image for whoever opens it next; raises as librbd does."""
+        if image.is_open and image.is_fit:
+            image.is_idle = True
+        else:
+            self._close(image)
+
+    def changed(self):
+        """Forget what was read before something has changed."""
+        self._close_idle(lambda image: image.is_read_only)
+
+    def close_idle(self):
+        """Close what nobody has in hand; raises as librbd does."""
+        self._close_idle(lambda image: True)
+
+    def close(self):
+        """Close all of them; never raises an Exception."""
+        for image in reversed(list(self._images)):
+            try:
+                self._close(image)
+            # One that cannot be closed must not keep the others open.
+            except Exception as exc:
+                LOG.warning('An image was not closed in order: %s', exc)
+
+    def _close_idle(self, is_meant):
+        for image in [image for image in self._images
+                      if image.is_idle and is_meant(image)]:
+            self._close(image)
+        if self._outer is not None:
+            self._outer._close_idle(is_meant)
+
+    def _close(self, image):
+        if image in self._images:
+            self._images.remove(image)
+        is_open, image.is_open = image.is_open, False
+        if is_open:
+            self._run(image.thing.close)
