@@ -8,6 +8,7 @@
 ``admission``          why a request may, or may not, use a site (pure)
 ``ranking``            which of several sites comes first (pure)
 ``version``            the version that each door writes to its log
+``native``             threads and sockets that eventlet has not changed
 ``conf``               options of all doors, one file per topic
 ``map_cache``          the newest site map, renewed in the background
 ``image_store_cache``  the stores of an image, asked for once

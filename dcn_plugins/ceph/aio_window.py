@@ -9,6 +9,7 @@ import os
 
 from dcn_plugins.ceph import errors
 from dcn_plugins import exceptions
+from dcn_plugins import native
 
 #: Two times as much may be in memory, as librbd has a cache.
 MOST_BYTES = 32 << 20
@@ -25,16 +26,14 @@ class Window:
 
     :param doing: what they do, for people.
     :param check: raises if it is no use to wait any longer.
-    :param native_threading: the module ``threading`` as it was before
-        eventlet.
     :param stall_seconds: for which nothing may come back.
     """
 
-    def __init__(self, doing, check, native_threading, stall_seconds):
+    def __init__(self, doing, check, stall_seconds):
         self._doing = doing
         self._check = check
         self._stall_seconds = stall_seconds
-        self._changed = native_threading.Condition()
+        self._changed = native.module('threading').Condition()
         self._under_way = 0
         self._ended = 0
         self._code = 0

@@ -18,6 +18,7 @@ import json
 from dcn_plugins.ceph import addresses as ceph_addresses
 from dcn_plugins.ceph import bindings
 from dcn_plugins import exceptions
+from dcn_plugins import native
 
 # How long an entry stays. A client lives again when it is gone: shown by a
 # test, it may write then. What it can write is the one call that it was in
@@ -48,21 +49,16 @@ class Fence:
         for as long as the monitors are away, and shutting the client down
         ends it.
     :param run: calls a function so that nothing but its caller waits.
-    :param native_threading: the module ``threading`` as it was before
-        eventlet: a greenlet could not end its wait, as no other would run
-        while a monitor does not answer.
     :param wait_seconds: for each answer of the monitors. The library has a
         limit of its own only if ``rados_mon_op_timeout`` is set, and for the
         map not even then.
     :param rados: the module, if it is not the installed one.
     """
 
-    def __init__(self, client, run, native_threading,
-                 wait_seconds=WAIT_SECONDS, rados=None):
+    def __init__(self, client, run, wait_seconds=WAIT_SECONDS, rados=None):
         # The proxy would wait as a greenlet, which a thread is not.
         self._client = getattr(client, '_obj', client)
         self._run = run
-        self._threading = native_threading
         self._wait_seconds = wait_seconds
         self._rados = rados or bindings.rados()
 
@@ -132,7 +128,7 @@ class Fence:
         return code, text
 
     def _answer(self, entries, function, *args):
-        call = _Call(self._threading, function, *args)
+        call = _Call(function, *args)
         if not self._run(call.wait, self._wait_seconds):
             raise exceptions.FenceError(
                 entries, 'the monitors have not answered for '
@@ -147,10 +143,13 @@ class Fence:
 class _Call:
     """A call in a thread of its own, whose end can be waited for."""
 
-    def __init__(self, native_threading, function, *args):
+    def __init__(self, function, *args):
         self._result = self._error = None
-        self._is_done = native_threading.Event()
-        native_threading.Thread(
+        # A greenlet could not end its wait: no other runs while a monitor
+        # does not answer.
+        threading = native.module('threading')
+        self._is_done = threading.Event()
+        threading.Thread(
             target=self._call, args=(function, *args), name='dcn-fence',
             daemon=True).start()
 

@@ -111,12 +111,16 @@ class _Guarded:
             return found
         return functools.partial(self._call, name)
 
-    def _ask(self, name):
-        """Raise unless a call may be made."""
+    def _call(self, name, *args, **kwargs):
         if name in _FORBIDDEN:
             raise AssertionError(f'{name} would cut off a guest')
         if name not in self.reads and self._operation is not None:
             self._operation.check(name)
+        return self._called(name, *args, **kwargs)
+
+    def _called(self, name, *args, **kwargs):
+        """Return what a call returns that may be made."""
+        return self._run(getattr(self._thing, name), *args, **kwargs)
 
     @contextlib.contextmanager
     def _making(self, *made):
@@ -142,12 +146,11 @@ class GuardedCalls(_Guarded):
         super().__init__(rbd, operation, run)
         self._thing = rbd.RBD()
 
-    def _call(self, name, *args, **kwargs):
-        self._ask(name)
+    def _called(self, name, *args, **kwargs):
         if name not in self.reads and self._operation is not None:
             # Ceph neither removes nor renames what somebody has open.
             self._operation.images.close_idle()
-        return self._run(getattr(self._thing, name), *args, **kwargs)
+        return super()._called(name, *args, **kwargs)
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -199,17 +202,19 @@ class GuardedImage(_Guarded):
     def _thing(self):
         return self._image.thing
 
-    def _call(self, name, *args, **kwargs):
-        self._ask(name)
+    def _called(self, name, *args, **kwargs):
         if (self._image.is_read_only and not self._is_read_only
                 and name not in open_images.PLAIN_READS):
             self._images.make_writable(self._image, self._open_image)
+            if name not in self.reads and self._operation is not None:
+                # That may have taken a while.
+                self._operation.check(name)
         if name in self.reads:
-            found = self._run(getattr(self._thing, name), *args, **kwargs)
+            found = super()._called(name, *args, **kwargs)
             self._image.has_called(name, *args)
             return found
         try:
-            return self._run(getattr(self._thing, name), *args, **kwargs)
+            return super()._called(name, *args, **kwargs)
         except BaseException:
             self._image.spoil()
             raise

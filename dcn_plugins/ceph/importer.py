@@ -33,7 +33,7 @@ _FLAGS = 0x8 | 0x40
 
 
 def write_image(rbd, ioctx, name, source_path, order, features, check,
-                progress=lambda position, size: None, *, native_threading):
+                progress=lambda position, size: None):
     """Create an image as large as a file and with its content.
 
     It blocks: under eventlet call it in a native thread. At one time at most
@@ -45,15 +45,13 @@ def write_image(rbd, ioctx, name, source_path, order, features, check,
     :param check: called before each write; raises when the lock is lost. The
         image stays as it is then: it may be somebody else's by now.
     :param progress: called with the position and the size, in bytes.
-    :param native_threading: the module ``threading`` as it was before
-        eventlet.
     :raises CephError: if it could not be done; the image is removed again,
         unless it had been there before, or our client is cut off.
     :raises OSError: if the file cannot be read; the image is removed.
     """
     doing = f'writing image {name}'
     guard = _Guard(check)
-    window = aio_window.Window(doing, guard, native_threading, STALL_SECONDS)
+    window = aio_window.Window(doing, guard, STALL_SECONDS)
     with open(source_path, 'rb', buffering=0) as source, errors.translated(
             [rbd], doing):
         size = source.seek(0, os.SEEK_END)
@@ -76,7 +74,7 @@ def write_image(rbd, ioctx, name, source_path, order, features, check,
                 progress(size, size)
 
 
-def read_image(rbd, image, target_path, check, *, native_threading):
+def read_image(rbd, image, target_path, check):
     """Write an image, or the snapshot that it is set to, into a new file.
 
     It blocks: under eventlet call it in a native thread. At one time at most
@@ -85,14 +83,12 @@ def read_image(rbd, image, target_path, check, *, native_threading):
     :param image: that is open, of the module ``rbd``; not a proxy that waits
         for a greenlet.
     :param check: called before each read; raises to stop.
-    :param native_threading: the module ``threading`` as it was before
-        eventlet.
     :raises CephError: if it could not be done.
     :raises OSError: if the file cannot be written, or was there before.
         Whatever it is, there is no file then, but one that was there before.
     """
     doing = f'reading an image into {target_path}'
-    window = aio_window.Window(doing, check, native_threading, STALL_SECONDS)
+    window = aio_window.Window(doing, check, STALL_SECONDS)
     with open(target_path, 'xb', buffering=0) as target:
         try:
             with errors.translated([rbd], doing):

@@ -16,7 +16,6 @@ from dcn_plugins.cinder import stuck_objects
 from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import names
-from dcn_plugins.locking import native
 from dcn_plugins.locking import session
 
 CONF = cfg.CONF
@@ -146,8 +145,7 @@ class Backend:
             self._fence(client).blocklist(addresses)
 
     def _fence(self, client):
-        return fence.Fence(client.cluster, off_hub,
-                           native.module('threading'))
+        return fence.Fence(client.cluster, off_hub)
 
     def check_fence(self):
         """Raise ConfigError unless our user may cut clients off from Ceph."""

@@ -41,7 +41,6 @@ from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
 from dcn_plugins import exceptions
 from dcn_plugins.locking import names
-from dcn_plugins.locking import native
 from dcn_plugins import version
 
 CONF = cfg.CONF
@@ -183,8 +182,7 @@ class DCNRBDDriver(rbd.RBDDriver):
             backends.off_hub(
                 importer.write_image, rbd.rbd, client.ioctx, command.target,
                 command.source, command.order, client.features,
-                functools.partial(operation.check, 'import'),
-                native_threading=native.module('threading'))
+                functools.partial(operation.check, 'import'))
 
     def _export(self, command):
         # It reads, for hours perhaps, and so has no lock and needs none.
@@ -194,8 +192,7 @@ class DCNRBDDriver(rbd.RBDDriver):
                     read_only=True)) as image:
                 backends.off_hub(
                     importer.read_image, rbd.rbd, image, command.target,
-                    lambda: None,
-                    native_threading=native.module('threading'))
+                    lambda: None)
 
     def _start_periodic_tasks(self):
         # Upstream's purge of the trash runs on each node, ends for ever with

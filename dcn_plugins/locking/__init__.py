@@ -14,6 +14,5 @@
 ``session``      the one lease of a process, and the thread that renews it
 ``lease``        how long a lease can be relied on (pure)
 ``etcd``         calls to etcd's JSON gateway, several endpoints
-``native``       threads and sockets that eventlet has not changed
 ===============  =========================================================
 """

@@ -16,7 +16,7 @@ import time
 import urllib3
 
 from dcn_plugins import exceptions
-from dcn_plugins.locking import native
+from dcn_plugins import native
 
 DEFAULT_PORT = 2379
 

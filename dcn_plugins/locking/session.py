@@ -18,7 +18,7 @@ from oslo_log import log as logging
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
 from dcn_plugins.locking import lease as leases
-from dcn_plugins.locking import native
+from dcn_plugins import native
 
 LOG = logging.getLogger(__name__)
 

@@ -26,10 +26,10 @@ from dcn_plugins.locking import etcd
 from dcn_plugins.locking import lease as leases
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import locks
-from dcn_plugins.locking import native
 from dcn_plugins.locking import session
 from dcn_plugins.locking import tooz_errors
 from dcn_plugins.locking import tooz_groups
+from dcn_plugins import native
 
 LOG = logging.getLogger(__name__)
 

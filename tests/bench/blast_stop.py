@@ -8,8 +8,8 @@ import os
 import signal
 
 from dcn_plugins.ceph import guarded_rbd
-from dcn_plugins.locking import native
 from dcn_plugins.locking import session
+from dcn_plugins import native
 
 BEFORE, DURING, AFTER = 'before', 'during', 'after'
 #: In the place of a call: as soon as the manager's lock is held.

@@ -51,10 +51,13 @@ class Host:
         self.name = service.host
         self.service = service
         service.override = {
-            'DEFAULT': {'graceful_shutdown_timeout': 20},
+            'DEFAULT': {'graceful_shutdown_timeout': 20,
+                        'report_interval': 5, 'service_down_time': 20},
             'coordination': {'backend_url': storage.url(
                 flavour, proxies, TTL_SECONDS)},
-            'dcn': {'lock_wait_seconds': storage.LOCK_WAIT_SECONDS},
+            'dcn': {'lock_wait_seconds': storage.LOCK_WAIT_SECONDS,
+                    # Nobody is to be stuck for a minute.
+                    'stuck_seconds': 20},
             cinder.BACKEND: {'rbd_max_clone_depth': 3}}
         service.stop_seconds = 30
 

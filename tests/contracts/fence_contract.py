@@ -10,7 +10,6 @@ import errno
 
 from dcn_plugins.ceph import fence
 from dcn_plugins import exceptions
-from dcn_plugins.locking import native
 
 SECONDS = 60
 
@@ -24,7 +23,7 @@ class FenceContract:
 
     def fence_of(self, client):
         return fence.Fence(client, lambda function, *args: function(*args),
-                           native.module('threading'), rados=self.rados)
+                           rados=self.rados)
 
     def assertCutOff(self, client):
         # An OSD learns of the entry from us at the latest.

@@ -10,7 +10,7 @@ import errno
 
 from dcn_plugins.ceph import markers
 from dcn_plugins import exceptions
-from dcn_plugins.locking import native
+from dcn_plugins import native
 
 # Of eventlet's threads only one would run while Ceph works.
 threading = native.module('threading')

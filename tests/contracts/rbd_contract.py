@@ -7,7 +7,7 @@ v2: they have to be protected, and are as long as they have a clone.
 
 import contextlib
 
-from dcn_plugins.locking import native
+from dcn_plugins import native
 from tests.contracts import stock_pool
 
 

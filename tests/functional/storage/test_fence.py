@@ -14,7 +14,6 @@ import fixtures
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import fence
 from dcn_plugins import exceptions
-from dcn_plugins.locking import native
 from tests.contracts import fence_contract
 from tests.functional.storage import rados_case
 
@@ -235,7 +234,7 @@ class AwayTest(rados_case.RadosTestCase):
 
     def fence_of(self, client, wait_seconds=WAIT_SECONDS):
         return fence.Fence(client, lambda function, *args: function(*args),
-                           native.module('threading'), wait_seconds)
+                           wait_seconds)
 
     def test_there_is_an_end_to_waiting(self):
         own = self.fence_of(self.client(), 2.0)

@@ -17,7 +17,6 @@ from testtools import matchers
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import importer
 from dcn_plugins import exceptions
-from dcn_plugins.locking import native
 from tests.functional.storage import rados_case
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -60,15 +59,14 @@ def tick():
 
 def read():
     with rbd.Image(ioctx, name, read_only=True) as image:
-        importer.read_image(rbd, image, target, lambda: None,
-                            native_threading=threading)
+        importer.read_image(rbd, image, target, lambda: None)
 
 
 eventlet.spawn(tick)
 eventlet.sleep(0.1)
 started = time.monotonic()
 tpool.execute(importer.write_image, rbd, ioctx, name, source, 22, None,
-              lambda: None, native_threading=threading)
+              lambda: None)
 tpool.execute(read)
 seconds = time.monotonic() - started
 during = [moment for moment in ticks if moment > started]
@@ -123,7 +121,7 @@ class ImporterTestCase(rados_case.RadosTestCase):
         importer.write_image(
             self.rbd, options.pop('ioctx', self.ioctx), name, path,
             **{'order': ORDER, 'features': None, 'check': self.check,
-               'native_threading': native.module('threading'), **options})
+               **options})
 
     def read(self, name, check=None, snapshot=None):
         path = self.directory.join(str(uuid.uuid4()))
@@ -133,8 +131,7 @@ class ImporterTestCase(rados_case.RadosTestCase):
         return path
 
     def read_into(self, image, path, check):
-        importer.read_image(self.rbd, image, path, check,
-                            native_threading=native.module('threading'))
+        importer.read_image(self.rbd, image, path, check)
 
     def export(self, image):
         path = self.directory.join(str(uuid.uuid4()))

@@ -38,8 +38,7 @@ class WindowTest(testtools.TestCase):
         self.window = self.make(WAIT_SECONDS)
 
     def make(self, stall_seconds):
-        return aio_window.Window('testing', self.check, threading,
-                                 stall_seconds)
+        return aio_window.Window('testing', self.check, stall_seconds)
 
     def check(self):
         self.checks += 1

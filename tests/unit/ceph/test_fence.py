@@ -38,8 +38,7 @@ class CommandTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.client = rados.Cluster().client()
-        self.fence = fence.Fence(self.client, directly, threading,
-                                 rados=rados)
+        self.fence = fence.Fence(self.client, directly, rados=rados)
 
     def test_what_is_asked_of_the_monitors(self):
         self.fence.blocklist(['[v2:127.0.0.1:0/7,v1:127.0.0.1:0/7]',
@@ -72,7 +71,7 @@ class AwayTest(testtools.TestCase):
         super().setUp()
         self.client = rados.Cluster().client()
         self.addCleanup(self.client.monitors.set)
-        self.fence = fence.Fence(self.client, directly, threading, 0.2, rados)
+        self.fence = fence.Fence(self.client, directly, 0.2, rados)
 
     def assertUnknown(self, call, *args):
         error = self.assertRaises(exceptions.FenceError, call, *args)
@@ -130,7 +129,7 @@ class ThreadTest(testtools.TestCase):
             waits.append(threading.current_thread())
             return function(*args)
 
-        fence.Fence(proxy, run, threading, rados=rados).blocklist(
+        fence.Fence(proxy, run, rados=rados).blocklist(
             ['127.0.0.1:0/7'])
         self.assertEqual({'127.0.0.1:0/7'}, client.cluster.blocklist)
         # The command, and the map.

@@ -25,6 +25,7 @@ from dcn_plugins.cinder import rbd_driver
 from dcn_plugins.cinder import repair
 from dcn_plugins import exceptions
 from dcn_plugins.locking import locks
+from dcn_plugins import native
 from tests.fakes import etcd
 from tests.fakes import rados
 from tests.fakes import rbd as librbd
@@ -368,7 +369,7 @@ class RbdSite(fixtures.Fixture):
                 (rbd.tpool, 'Proxy', lambda thing, *_args: thing),
                 (rbd, 'rbd', Librbd()),
                 (backend, 'off_hub', _call),
-                (backend.native, 'module', lambda _name: InlineThreads),
+                (native, 'module', lambda _name: InlineThreads),
                 (bindings, 'rados', lambda: rados),
                 (client_pool, 'threading', InlineThreads),
                 (repair, 'PAUSE_SECONDS', 0.0)):

@@ -11,7 +11,7 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
-from dcn_plugins.locking import native
+from dcn_plugins import native
 from tests.unit.locking import gateway
 
 Answer = gateway.Answer

@@ -13,7 +13,7 @@ import fixtures
 import testtools
 
 from dcn_plugins.locking import etcd
-from dcn_plugins.locking import native
+from dcn_plugins import native
 from tests.unit.locking import gateway
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -33,7 +33,7 @@ import time
 from eventlet import patcher
 
 from dcn_plugins.locking import etcd
-from dcn_plugins.locking import native
+from dcn_plugins import native
 from dcn_plugins.locking import session
 
 text, authority, ttl_seconds, block_seconds = sys.argv[1:]
