@@ -88,7 +88,6 @@ import json
 import sys
 import time
 
-from eventlet import patcher
 from eventlet import tpool
 import rados
 
@@ -111,7 +110,7 @@ def tick():
 
 eventlet.spawn(tick)
 eventlet.sleep(0)
-own = fence.Fence(clients[0], tpool.execute, patcher.original('threading'))
+own = fence.Fence(clients[0], tpool.execute)
 own.may_blocklist()
 del ticks[:]
 started = time.monotonic()
