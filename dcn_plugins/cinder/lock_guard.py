@@ -247,14 +247,11 @@ class LockGuard:
             # To Cinder it has failed, so whoever is next has to undo it.
             locks.abandon(operation.hold)
             raise
-        try:
-            locks.release(operation.hold)
-        except exceptions.LockError as exc:
-            if not operation.is_begun:
-                raise
+        if operation.is_begun:
             # With its markers it has ended, whoever has the locks since then.
-            LOG.warning('%s has ended well, and etcd does not know that yet: '
-                        '%s', operation.name, exc)
+            locks.release_soon(operation.hold, operation.name)
+        else:
+            locks.release(operation.hold)
 
     def _end_badly(self, locks, operation, error):
         """End an operation that has failed; never raises an Exception.

@@ -7,7 +7,10 @@ whether a lock was given back.
 """
 
 import secrets
+import threading
 import time
+
+from oslo_log import log as logging
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
@@ -19,6 +22,8 @@ from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import lock_survey
 from dcn_plugins.locking import lock_waits
 from dcn_plugins.locking import session
+
+LOG = logging.getLogger(__name__)
 
 # How long one transaction may take, all endpoints together.
 CALL_SECONDS = 10.0
@@ -140,6 +145,24 @@ class Locks:
             raise
         finally:
             self._guarding.discard(hold.claim.id)
+
+    def release_soon(self, hold, work):
+        """Give all locks of a hold back, and do not wait for the answer.
+
+        For work that has ended, whatever becomes of the locks since then;
+        what does is logged. :meth:`is_guarding` until it is done.
+
+        :param work: what has ended, for people.
+        """
+        threading.Thread(target=self._release_after, args=(hold, work),
+                         name='dcn-release', daemon=True).start()
+
+    def _release_after(self, hold, work):
+        try:
+            self.release(hold)
+        except exceptions.LockError as exc:
+            LOG.warning('%s has ended well, and etcd does not know that yet: '
+                        '%s', work, exc)
 
     def _release(self, hold):
         name = hold.claim.names[0]

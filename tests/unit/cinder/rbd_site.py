@@ -372,6 +372,7 @@ class RbdSite(fixtures.Fixture):
                 (native, 'module', lambda _name: InlineThreads),
                 (bindings, 'rados', lambda: rados),
                 (client_pool, 'threading', InlineThreads),
+                (locks, 'threading', InlineThreads),
                 (repair, 'PAUSE_SECONDS', 0.0)):
             self.useFixture(fixtures.MockPatchObject(owner, name, value))
         if hasattr(utils, 'tpool_wrap'):

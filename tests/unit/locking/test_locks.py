@@ -368,6 +368,18 @@ class ReleaseTest(LocksTestCase):
                                   self.one.release, hold)
         self.assertIs(exceptions.Outcome.UNKNOWN, error.outcome)
 
+    def test_of_work_that_has_ended_nobody_waits_for_it(self):
+        held = self.one.acquire(WRITE, 1, record='work')
+        self.one.release_soon(held, 'work')
+        self.wait_until(lambda: not self.one.is_guarding)
+        self.assertEqual(([], ''), (self.keys(), self.log.output))
+
+    def test_and_a_loss_is_only_told(self):
+        held = self.one.acquire(WRITE, 1, record='work')
+        self.one.session.end()
+        self.one.release_soon(held, 'work')
+        self.wait_until(lambda: 'work has ended well' in self.log.output)
+
     def test_etcd_stays_away(self):
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.locking.locks.RELEASE_SECONDS', 0.05))
