@@ -377,7 +377,7 @@ class ReleaseTest(LocksTestCase):
     def test_and_a_loss_is_only_told(self):
         held = self.one.acquire(WRITE, 1, record='work')
         self.one.session.end()
-        self.other.acquire(WRITE, 0, record='theirs', fence=lambda _all: None)
+        self.other.acquire(WRITE, 5, 'theirs', lambda _all: None)
         self.one.release_soon(held, 'work')
         self.wait_until(lambda: 'work has ended well' in self.log.output)
 
