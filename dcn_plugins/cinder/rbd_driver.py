@@ -51,6 +51,10 @@ LOG = logging.getLogger(__name__)
 # drivers say of themselves is no help: etcd3gw does not claim it.
 NODE_LOCAL_SCHEMES = frozenset(['', 'file', 'ipc', 'zake'])
 
+# What is behind them, in a chain of deleted volumes that nobody has flattened,
+# is left to the audit: a claim has 40 locks at most.
+MOST_ANCESTORS = 30
+
 # A shorter outage of etcd is waited for, and not told to the scheduler.
 LOCKS_PATIENCE_SECONDS = 60.0
 
@@ -248,7 +252,8 @@ class DCNRBDDriver(rbd.RBDDriver):
         """Return what goes with an image when it is removed.
 
         Pairs of an image and the snapshot of it that was made for the clone:
-        first that of the parent, then those of deleted volumes behind it.
+        first that of the parent, then those of deleted volumes behind it, and
+        at most ``MOST_ANCESTORS``.
 
         :param own: ``None`` for not looking; none is known then.
         """
@@ -258,7 +263,8 @@ class DCNRBDDriver(rbd.RBDDriver):
         ioctx = own.get().ioctx(self.configuration.rbd_pool)
         snapshot = None
         with contextlib.suppress(self.rbd.ImageNotFound):
-            while not found or lock_table.is_deleted(name):
+            while not found or (lock_table.is_deleted(name)
+                                and len(found) < MOST_ANCESTORS):
                 with self.rbd.Image(ioctx, name, read_only=True) as image:
                     if not found and self._find_clone_snap(image):
                         # It is kept for its clones under another name.

@@ -2,6 +2,7 @@
 """An operation from its locks to their end, and whatever ends it early."""
 
 import contextlib
+import itertools
 import json
 import types
 
@@ -16,6 +17,7 @@ from dcn_plugins.cinder import rbd_driver
 from dcn_plugins.cinder import settlement
 from dcn_plugins import exceptions
 from tests.fakes import lock
+from tests.fakes import rbd
 from tests.unit.cinder import rbd_site
 from tests.unit.cinder import rbd_stories
 
@@ -101,6 +103,24 @@ class HoldTest(GuardTestCase):
             ['etcd /kv/txn', 'rados write', 'rados read', 'rados write',
              'etcd /kv/txn'], [step for step in self.one.steps
                                if not step.startswith('rbd')])
+
+    def test_a_long_chain_of_deleted_volumes_goes_in_parts(self):
+        pool, count = self.site.pools['gold'], 45
+        names = [f'volume-c{number}.deleted' for number in range(count)]
+        names.append(f'volume-c{count}')
+        rbd.RBD().create(pool, names[0], 1)
+        for name, child in itertools.pairwise(names):
+            snapshot = child.removesuffix('.deleted') + '.clone_snap'
+            with rbd.Image(pool, name) as image:
+                image.create_snap(snapshot)
+                image.protect_snap(snapshot)
+            rbd.RBD().clone(pool, name, snapshot, pool, child)
+        self.one.driver.delete_volume(types.SimpleNamespace(
+            id=f'c{count}', name=names[-1]))
+        # That of volume-1 is there from the beginning.
+        self.assertEqual(
+            count - rbd_driver.MOST_ANCESTORS, len(self.images()) - 1)
+        self.assertNothingLeft()
 
     def test_its_client_is_used_again(self):
         with self.hold():
