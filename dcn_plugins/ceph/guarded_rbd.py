@@ -149,7 +149,9 @@ class GuardedCalls(_Guarded):
     def _called(self, name, *args, **kwargs):
         if name not in self.reads and self._operation is not None:
             # Ceph neither removes nor renames what somebody has open.
-            self._operation.images.close_idle()
+            if self._operation.images.close_idle():
+                # That may have taken a while.
+                self._operation.check(name)
         return super()._called(name, *args, **kwargs)
 
     def create(self, ioctx, name, *args, **kwargs):

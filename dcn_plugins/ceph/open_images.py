@@ -37,13 +37,14 @@ class OpenImage:
         self.is_read_only = is_read_only
         self.is_idle = False
         self.is_open = True
-        #: Whether it shows a snapshot, and not the image as it is now.
-        self.is_at_snapshot = False
+        #: The call that has chosen a snapshot, if it shows one.
+        self.chosen = None
 
     def has_called(self, call, *args):
         """Take note of a call that has gone well."""
         if call in _CHOOSES_SNAPSHOT:
-            self.is_at_snapshot = bool(args) and args[0] is not None
+            self.chosen = (call, *args) if args and args[0] is not None else (
+                None)
 
     def spoil(self):
         """Have nobody get it again: what it knows may be wrong."""
@@ -52,7 +53,7 @@ class OpenImage:
     @property
     def is_fit(self):
         """Whether somebody may get it again."""
-        return self.name is not None and not self.is_at_snapshot
+        return self.name is not None and self.chosen is None
 
 
 class OpenImages:
@@ -88,11 +89,14 @@ class OpenImages:
 
     def make_writable(self, image, open_image):
         """Open an image anew that was read-only."""
-        self._run(image.thing.close)
         # If it cannot be opened any more, there is nothing to be closed.
         image.is_open = False
+        self._run(image.thing.close)
         image.thing = self._run(open_image, False)
         image.is_open, image.is_read_only = True, False
+        if image.chosen:
+            call, *args = image.chosen
+            self._run(getattr(image.thing, call), *args)
 
     def give_back(self, image):
         """Keep an image for whoever opens it next; raises as librbd does."""
@@ -104,10 +108,16 @@ class OpenImages:
     def changed(self):
         """Forget what was read before something has changed."""
         self._close_idle(lambda image: image.is_read_only)
+        for image in self._images:
+            if image.is_read_only:
+                image.spoil()
 
     def close_idle(self):
-        """Close what nobody has in hand; raises as librbd does."""
-        self._close_idle(lambda image: True)
+        """Close what nobody has in hand; raises as librbd does.
+
+        :returns: whether there was anything.
+        """
+        return self._close_idle(lambda image: True)
 
     def close(self):
         """Close all of them; never raises an Exception."""
@@ -119,11 +129,12 @@ class OpenImages:
                 LOG.warning('An image was not closed in order: %s', exc)
 
     def _close_idle(self, is_meant):
-        for image in [image for image in self._images
-                      if image.is_idle and is_meant(image)]:
+        idle = [image for image in self._images
+                if image.is_idle and is_meant(image)]
+        for image in idle:
             self._close(image)
-        if self._outer is not None:
-            self._outer._close_idle(is_meant)
+        more = self._outer is not None and self._outer._close_idle(is_meant)
+        return bool(idle or more)
 
     def _close(self, image):
         if image in self._images:

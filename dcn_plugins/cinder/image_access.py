@@ -81,15 +81,18 @@ class Access:
     def services(self):
         """Return those of the service, the most fitting first.
 
-        Each shows its token as that of a service as well: Glance 2025.1
-        takes no other word for it (rule service_api), later ones either.
+        At first each shows its token as that of a service as well: Glance
+        2025.1 takes no other word for it (rule service_api), later ones
+        either. It is refused where Glance wants another role of services.
         """
         if self._is_open:
             return []
         with self._lock:
             if self._services is None:
-                self._services = [found for found in map(self._load, GROUPS)
-                                  if found is not None]
+                found = [auth for auth in map(self._load, GROUPS) if auth]
+                self._services = [
+                    service_token.ServiceTokenAuthWrapper(auth, auth)
+                    for auth in found] + found
             return self._services
 
     @property
@@ -101,9 +104,8 @@ class Access:
             # Cinder has registered the same options for some of them; twice
             # does no harm.
             loading.register_auth_conf_options(self._conf, group)
-            auth = loading.load_auth_from_conf_options(self._conf, group)
+            return loading.load_auth_from_conf_options(self._conf, group)
         except (ks_exceptions.ClientException, cfg.Error) as exc:
             LOG.warning('The credentials in [%s] are of no use: %s', group,
                         exc)
             return None
-        return auth and service_token.ServiceTokenAuthWrapper(auth, auth)

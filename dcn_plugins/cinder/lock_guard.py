@@ -114,14 +114,19 @@ class LockGuard:
         deadline = session.clock() + wait_seconds
         for number in range(MOST_ROUNDS):
             operation = operations.Operation(name, touched, own, outer)
-            # The first wait has its full time.
-            left = wait_seconds if not number else max(
-                0.0, deadline - session.clock())
+            # The first wait has its full time, and a guess has none: it may
+            # be about somebody who works for hours.
+            left = (0.0 if touched.otherwise else wait_seconds
+                    if not number else max(0.0, deadline - session.clock()))
             try:
                 held.enter_context(self.locked(
                     operation, left, check=functools.partial(
                         _check, touch, operation)))
                 return operation
+            except (exceptions.LockTimeout, exceptions.LockServiceError):
+                if touched.otherwise is None:
+                    raise
+                touched = touched.otherwise
             except settlement.LeftBehind as exc:
                 self.settlement.settle(exc.records, deadline)
             except _Changed as exc:
@@ -249,7 +254,9 @@ class LockGuard:
             raise
         if operation.is_begun:
             # With its markers it has ended, whoever has the locks since then.
-            locks.release_soon(operation.hold, operation.name)
+            # The next one with its client must not be taken for it.
+            locks.release_soon(operation.hold, operation.name,
+                               operation.lend_client())
         else:
             locks.release(operation.hold)
 

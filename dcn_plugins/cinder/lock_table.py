@@ -35,11 +35,13 @@ class Touched:
     :param intents: dictionaries of ``operation`` and what it is about.
     :param is_found: whether some of it has to be looked up in Ceph, under
         the locks.
+    :param otherwise: what is touched for sure, if this is a guess.
     """
 
     wishes: dict
     intents: tuple
     is_found: bool = False
+    otherwise: 'Touched | None' = None
 
 
 def touched(operation, scope, call, ancestors=None):

@@ -48,11 +48,20 @@ class OwnClient:
 
     def end(self, is_well):
         """Give it back; one that has seen a failure is not used again."""
-        client, self._client = self._client, None
         # What has cut off this one may have cut off others that are idle.
         self._is_new |= not is_well
-        if client is not None:
-            (self._pool.give_back if is_well else self._pool.discard)(client)
+        self.lend()(is_well)
+
+    def lend(self):
+        """Return a function that gives it back, as :meth:`end`."""
+        client, self._client = self._client, None
+
+        def end(is_well):
+            if client is not None:
+                (self._pool.give_back if is_well else self._pool.discard)(
+                    client)
+
+        return end
 
 
 class Operation:
@@ -92,6 +101,13 @@ class Operation:
                                       f'{self.name} ({call})')
         if self._outer is not None:
             self._outer.check(call)
+
+    def lend_client(self):
+        """Return a function that ends its client, given whether all is well.
+
+        That of a part of another operation is needed longer.
+        """
+        return self.own.lend() if self._outer is None else lambda _well: None
 
     @contextlib.contextmanager
     def making(self, *made):

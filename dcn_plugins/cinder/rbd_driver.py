@@ -11,6 +11,7 @@ have other names, so the two kinds cannot wait for each other in a circle.
 """
 
 import contextlib
+import dataclasses
 import functools
 import inspect
 import urllib.parse
@@ -208,10 +209,29 @@ class DCNRBDDriver(rbd.RBDDriver):
         """Return what a call of an operation touches."""
         ancestors = None
         if operation == 'delete_volume':
-            ancestors = (self.likely_ancestors(call['volume']) if own is None
-                         else self.ancestors(own, call['volume'].name))
-        return lock_table.touched(operation, self.lock_scope(), call,
-                                  ancestors)
+            ancestors = self.ancestors(own, call['volume'].name)
+        found = lock_table.touched(operation, self.lock_scope(), call,
+                                   ancestors)
+        # As a part of another operation it has the locks of that one, and is
+        # none of its own.
+        if own is None and ancestors is not None and (
+                operations.current() is None):
+            found = self._guessed(operation, call, found)
+        return found
+
+    def _guessed(self, operation, call, found):
+        """Return what is touched according to Cinder's database, at first.
+
+        It knows the source of most clones, and saves these to take their
+        locks twice.
+        """
+        source = getattr(call['volume'], 'source_volid', None)
+        if not source:
+            return found
+        guess = lock_table.touched(operation, self.lock_scope(), call, [(
+            CONF.volume_name_template % source,
+            f'{call["volume"].name}.clone_snap')])
+        return dataclasses.replace(guess, otherwise=found)
 
     def lock_scope(self):
         """Return the pool, of the cluster that is active now, to name locks.
@@ -235,18 +255,6 @@ class DCNRBDDriver(rbd.RBDDriver):
     def upstream(self, operation, *args):
         """Run upstream's operation, for a caller that has its locks."""
         return getattr(rbd.RBDDriver, operation)(self, *args)
-
-    @staticmethod
-    def likely_ancestors(volume):
-        """Return what Cinder's database says about them.
-
-        It is right for most, and saves these to take their locks twice.
-        """
-        source = getattr(volume, 'source_volid', None)
-        if not source:
-            return []
-        return [(CONF.volume_name_template % source,
-                 f'{volume.name}.clone_snap')]
 
     def ancestors(self, own, name):
         """Return what goes with an image when it is removed.

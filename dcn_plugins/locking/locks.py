@@ -146,23 +146,33 @@ class Locks:
         finally:
             self._guarding.discard(hold.claim.id)
 
-    def release_soon(self, hold, work):
+    def release_soon(self, hold, work, end=lambda is_released: None):
         """Give all locks of a hold back, and do not wait for the answer.
 
         For work that has ended, whatever becomes of the locks since then;
         what does is logged. :meth:`is_guarding` until it is done.
 
         :param work: what has ended, for people.
+        :param end: called after that, with whether it has succeeded.
         """
-        threading.Thread(target=self._release_after, args=(hold, work),
-                         name='dcn-release', daemon=True).start()
+        try:
+            threading.Thread(target=self._release_after,
+                             args=(hold, work, end), name='dcn-release',
+                             daemon=True).start()
+        except RuntimeError:
+            # There are too many, or the process is about to end.
+            self._release_after(hold, work, end)
 
-    def _release_after(self, hold, work):
+    def _release_after(self, hold, work, end):
+        is_released = False
         try:
             self.release(hold)
+            is_released = True
         except exceptions.LockError as exc:
             LOG.warning('%s has ended well, and etcd does not know that yet: '
                         '%s', work, exc)
+        finally:
+            end(is_released)
 
     def _release(self, hold):
         name = hold.claim.names[0]

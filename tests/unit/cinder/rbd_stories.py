@@ -14,7 +14,8 @@ from dcn_plugins.cinder import operation as operations
 from tests.unit.cinder import rbd_site
 
 VOLUME = rbd_site.volume(1)
-OTHER = rbd_site.volume(2)
+# Whatever became of it since: Cinder's database knows where it came from.
+OTHER = rbd_site.volume(2, source_volid='1')
 LARGER = rbd_site.volume(2, size=2)
 SNAPSHOT = rbd_site.snapshot(3, VOLUME)
 LOCATION = f'rbd://{rbd_site.FSID}/gold/image/snap'
@@ -43,6 +44,7 @@ class Story:
     :param damaged: an image of which what is in it may be so, too.
     :param scrap: an image that may be so, or go, whatever it is that ends
         the operation early: Cinder takes it for of no use then.
+    :param copied: a clone that may be none any more, with all that is in it.
     :param options: of the backend.
     """
 
@@ -52,6 +54,7 @@ class Story:
     parts: tuple = ()
     damaged: str = ''
     scrap: str = ''
+    copied: str = ''
     options: dict = dataclasses.field(default_factory=dict)
     title: str = ''
 
@@ -73,6 +76,11 @@ def _volume_with_snapshot(site):
 def _clone(site):
     _volume(site)
     site.clone('volume-1', 'volume-2')
+
+
+def _flattened_clone(site):
+    _volume(site)
+    site.image('volume-2')
 
 
 def _clone_of_deleted(site):
@@ -154,6 +162,11 @@ STORIES = [
           lambda driver: driver.copy_image_to_volume(
               None, VOLUME, None, 'image', disable_sparse=True),
           _volume, scrap='volume-1', title='copy_image_to_volume, again'),
+    Story('copy_image_to_volume',
+          lambda driver: driver.copy_image_to_volume(
+              None, OTHER, None, 'image', disable_sparse=True),
+          _clone, scrap='volume-2',
+          title='copy_image_to_volume, again, of a clone'),
     Story('copy_image_to_encrypted_volume',
           lambda driver: driver.copy_image_to_encrypted_volume(
               None, VOLUME, None, 'image'), _volume, scrap='volume-1'),
@@ -168,6 +181,9 @@ STORIES = [
     Story('delete_volume', lambda driver: driver.delete_volume(OTHER),
           _clone_of_deleted, damaged='volume-2',
           title='delete_volume, of a clone of deleted ones'),
+    Story('delete_volume', lambda driver: driver.delete_volume(OTHER),
+          _flattened_clone, damaged='volume-2',
+          title='delete_volume, of a flattened clone'),
     Story('extend_volume', lambda driver: driver.extend_volume(VOLUME, 3),
           _volume),
     Story('retype', lambda driver: driver.retype(
@@ -184,6 +200,9 @@ STORIES = [
     Story('migrate_volume',
           lambda driver: driver.migrate_volume(None, VOLUME, HOST), _clone,
           title='migrate_volume, with a clone'),
+    Story('migrate_volume',
+          lambda driver: driver.migrate_volume(None, OTHER, HOST), _clone,
+          copied='volume-2', title='migrate_volume, of a clone'),
     Story('update_migrated_volume',
           lambda driver: driver.update_migrated_volume(
               None, VOLUME, OTHER, 'available'),

@@ -172,10 +172,10 @@ class InterruptionTestCase(testtools.TestCase):
     def unlike(self, told, ceph):
         """Return what of Ceph has to be as it was before."""
         ignored = {self.story.scrap}
-        parts = ()
+        parts = (self.story.copied,)
         if told is not rbd_site.Died:
             ignored.add(self.story.damaged)
-            parts = self.story.parts
+            parts += self.story.parts
         return {pool: {name: image['content'] if name in parts else image
                        for name, image in images.items()
                        if name not in ignored}

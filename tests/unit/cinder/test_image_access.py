@@ -68,7 +68,11 @@ class AccessTest(testtools.TestCase):
         self.glance.roles['user'].append('admin')
         self.assertTrue(self.copy())
         self.assertEqual(['glance', 'service_user', 'keystone_authtoken',
+                          'glance', 'service_user', 'keystone_authtoken',
                           'user'], self.askers())
+        self.assertEqual([True] * 3 + [False] * 4, [
+            'X-Service-Token' in headers for name, _body, headers
+            in self.glance.requests if name.endswith('/import')])
         self.assertNotIn('SECRET', self.log.output)
 
     def test_any_one_section_is_enough(self):

@@ -387,6 +387,8 @@ class FailureTest(GuardTestCase):
         with self.hold():
             self.one.etcd.faults = [exceptions.EtcdRefused('no', 3, 'no')]
         self.assertIn('create_volume has ended well', self.site.log.output)
+        # Its record names it still, so it may be cut off.
+        self.assertEqual([], self.idle())
         self.one.settled()
         self.assertNothingLeft()
 

@@ -224,6 +224,22 @@ class LocksTest(DriverTestCase):
     def test_unless_it_is_not_the_source_any_more(self):
         self.assertEqual([ONE, TWO, ONE], self.journal_of_deletion())
 
+    def test_nobody_waits_for_it_who_may_not_need_it(self):
+        self.dlm.get_lock(TWO).acquire(blocking=False)
+        self.assertEqual([TWO, ONE, ONE], self.journal_of_deletion())
+
+    def test_as_a_part_of_another_operation_it_takes_none(self):
+        self.replace(rbd.RBDDriver, 'copy_image_to_volume',
+                     lambda driver, _context, volume, *_args:
+                     driver.delete_volume(volume))
+        self.replace(rbd.RBDDriver, 'delete_volume',
+                     lambda _driver, _volume: None)
+        self.driver.copy_image_to_volume(
+            'context', types.SimpleNamespace(
+                id='1', name='volume-1', source_volid='2'), 'service', 'id')
+        self.assertEqual([('acquire', ONE), ('release', ONE)],
+                         self.dlm.journal)
+
     def test_nor_there_any_more(self):
         self.assertEqual(
             [ONE, TWO, ONE, TWO], self.journal_of_deletion(
