@@ -76,16 +76,15 @@ class GuardedRBD:
         operation = self._current()
         images = (open_images.OpenImages(self._run) if operation is None
                   else operation.images)
-        options = dict(kwargs)
-        is_read_only = options.pop('read_only', False)
+        is_read_only = kwargs.pop('read_only', False)
 
         def open_image(is_read_only):
-            return self._rbd.Image(ioctx, name, *args, **options,
+            return self._rbd.Image(ioctx, name, *args, **kwargs,
                                    read_only=is_read_only)
 
         # Nobody else gets it outside of an operation, nor one that is more
         # than the image as it is now.
-        is_kept = not (operation is None or args or any(options.values()))
+        is_kept = not (operation is None or args or any(kwargs.values()))
         return GuardedImage(images, is_read_only, open_image, is_kept,
                             self._rbd, operation, self._run, _pool(ioctx),
                             name)

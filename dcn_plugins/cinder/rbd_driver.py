@@ -207,16 +207,15 @@ class DCNRBDDriver(rbd.RBDDriver):
 
     def touched(self, operation, call, own):
         """Return what a call of an operation touches."""
-        ancestors = None
-        if operation == 'delete_volume':
-            ancestors = self.ancestors(own, call['volume'].name)
-        found = lock_table.touched(operation, self.lock_scope(), call,
-                                   ancestors)
+        if operation != 'delete_volume':
+            return lock_table.touched(operation, self.lock_scope(), call)
+        found = lock_table.touched(
+            operation, self.lock_scope(), call,
+            self.ancestors(own, call['volume'].name))
         # As a part of another operation it has the locks of that one, and is
         # none of its own.
-        if own is None and ancestors is not None and (
-                operations.current() is None):
-            found = self._guessed(operation, call, found)
+        if own is None and operations.current() is None:
+            return self._guessed(operation, call, found)
         return found
 
     def _guessed(self, operation, call, found):
