@@ -113,9 +113,23 @@ class _Guarded:
     def _call(self, name, *args, **kwargs):
         if name in _FORBIDDEN:
             raise AssertionError(f'{name} would cut off a guest')
-        if name not in self.reads and self._operation is not None:
-            self._operation.check(name)
+        self._check(name)
+        if self._prepare(name):
+            # That may have taken a while.
+            self._check(name)
         return self._called(name, *args, **kwargs)
+
+    def _check(self, name):
+        if self._is_change(name):
+            self._operation.check(name)
+
+    def _is_change(self, name):
+        """Whether a call may change something for an operation."""
+        return name not in self.reads and self._operation is not None
+
+    def _prepare(self, name):
+        """Do what a call needs done before; return whether it was much."""
+        return False
 
     def _called(self, name, *args, **kwargs):
         """Return what a call returns that may be made."""
@@ -145,13 +159,9 @@ class GuardedCalls(_Guarded):
         super().__init__(rbd, operation, run)
         self._thing = rbd.RBD()
 
-    def _called(self, name, *args, **kwargs):
-        if name not in self.reads and self._operation is not None:
-            # Ceph neither removes nor renames what somebody has open.
-            if self._operation.images.close_idle():
-                # That may have taken a while.
-                self._operation.check(name)
-        return super()._called(name, *args, **kwargs)
+    def _prepare(self, name):
+        # Ceph neither removes nor renames what somebody has open.
+        return self._is_change(name) and self._operation.images.close_idle()
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -203,13 +213,14 @@ class GuardedImage(_Guarded):
     def _thing(self):
         return self._image.thing
 
+    def _prepare(self, name):
+        if (not self._image.is_read_only or self._is_read_only
+                or name in open_images.PLAIN_READS):
+            return False
+        self._images.make_writable(self._image, self._open_image)
+        return True
+
     def _called(self, name, *args, **kwargs):
-        if (self._image.is_read_only and not self._is_read_only
-                and name not in open_images.PLAIN_READS):
-            self._images.make_writable(self._image, self._open_image)
-            if name not in self.reads and self._operation is not None:
-                # That may have taken a while.
-                self._operation.check(name)
         if name in self.reads:
             found = super()._called(name, *args, **kwargs)
             self._image.has_called(name, *args)
