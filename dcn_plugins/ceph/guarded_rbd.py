@@ -49,6 +49,8 @@ RBD_READS = frozenset([
 # They take the image away from a guest that has it.
 _FORBIDDEN = frozenset(['break_lock', 'lock_acquire', 'lock_break'])
 
+_REMOVALS = frozenset(['remove', 'trash_move'])
+
 
 class GuardedRBD:
     """The module ``rbd`` for one driver.
@@ -114,7 +116,7 @@ class _Guarded:
         if name in _FORBIDDEN:
             raise AssertionError(f'{name} would cut off a guest')
         self._check(name)
-        if self._prepare(name):
+        if self._prepare(name, *args):
             # That may have taken a while.
             self._check(name)
         return self._called(name, *args, **kwargs)
@@ -127,7 +129,7 @@ class _Guarded:
         """Whether a call may change something for an operation."""
         return name not in self.reads and self._operation is not None
 
-    def _prepare(self, name):
+    def _prepare(self, name, *args):
         """Do what a call needs done before; return whether it was much."""
         return False
 
@@ -159,9 +161,29 @@ class GuardedCalls(_Guarded):
         super().__init__(rbd, operation, run)
         self._thing = rbd.RBD()
 
-    def _prepare(self, name):
+    def _prepare(self, name, *args):
+        if not self._is_change(name):
+            return False
+        images = self._operation.images
+        is_much = name in _REMOVALS and self._refuse_open(images, *args[:2])
         # Ceph neither removes nor renames what somebody has open.
-        return self._is_change(name) and self._operation.images.close_idle()
+        return images.close_idle() or is_much
+
+    def _refuse_open(self, images, ioctx, name):
+        # Ceph takes the image's own lock, and for good, before it looks
+        # whether somebody has it open: a guest that writes just then gets an
+        # error (EROFS). Now and then it even moves it to the trash (16.2).
+        def open_image(is_read_only):
+            return self._rbd.Image(ioctx, name, read_only=is_read_only)
+
+        try:
+            watchers = images.watchers((_pool(ioctx), name), open_image)
+        except self._rbd.ImageNotFound:
+            # What is left of one whose removal was interrupted.
+            return False
+        if watchers:
+            raise self._rbd.ImageBusy(f'{name} is in use')
+        return True
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -213,7 +235,7 @@ class GuardedImage(_Guarded):
     def _thing(self):
         return self._image.thing
 
-    def _prepare(self, name):
+    def _prepare(self, name, *args):
         if (not self._image.is_read_only or self._is_read_only
                 or name in open_images.PLAIN_READS):
             return False

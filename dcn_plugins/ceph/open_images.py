@@ -87,6 +87,26 @@ class OpenImages:
         self._images.append(image)
         return image
 
+    def watchers(self, name, open_image):
+        """Return how many others have an image open; raises as librbd does.
+
+        Those that only read are not counted.
+        """
+        image = self.open(name, True, open_image)
+        try:
+            count = self._count_watchers(image)
+        finally:
+            self.give_back(image)
+        if count:
+            # They may be our own, that nobody has in hand.
+            self.close_idle()
+            image = self.open(name, True, open_image)
+            try:
+                count = self._count_watchers(image)
+            finally:
+                self.give_back(image)
+        return count
+
     def make_writable(self, image, open_image):
         """Open an image anew that was read-only."""
         # If it cannot be opened any more, there is nothing to be closed.
@@ -127,6 +147,10 @@ class OpenImages:
             # One that cannot be closed must not keep the others open.
             except Exception as exc:
                 LOG.warning('An image was not closed in order: %s', exc)
+
+    def _count_watchers(self, image):
+        watchers = len(self._run(lambda: list(image.thing.watchers_list())))
+        return watchers - (not image.is_read_only)
 
     def _close_idle(self, is_meant):
         idle = [image for image in self._images

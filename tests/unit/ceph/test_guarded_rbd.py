@@ -238,7 +238,22 @@ class RemoveTest(GuardedTestCase):
         entry, = self.pool.trash.values()
         self.assertEqual(60, (entry['deferment_end_time']
                               - entry['deletion_time']).total_seconds())
-        self.assertEqual(['trash_move'], self.operation.asked)
+        self.assertEqual({'trash_move'}, set(self.operation.asked))
+
+    def test_but_not_one_that_a_guest_has(self):
+        # Ceph asks first for what the guest needs to write.
+        calls = self.rbd.RBD()
+        with rbd.Image(self.pool, 'image'):
+            self.assertRaises(rbd.ImageBusy, calls.trash_move, self.pool,
+                              'image', 0)
+            with self.image() as image:
+                list(image.list_snaps())
+            self.assertRaises(rbd.ImageBusy, calls.remove, self.pool, 'image')
+        self.assertFalse({'remove', 'trash_move'} & set(self.run_calls))
+        with self.image() as image:
+            image.size()
+        calls.remove(self.pool, 'image')
+        self.assertEqual({}, self.pool.images)
 
     def test_what_is_decided_later_counts(self):
         calls = self.rbd.RBD()

@@ -213,7 +213,7 @@ class PostponedTest(SettlementTestCase):
         """Return whether a sweep has tried something."""
         self.two.steps = []
         self.assertEqual(0, self.two.sweep())
-        return 'rbd remove' in self.two.steps
+        return 'rbd watchers_list' in self.two.steps
 
     def test_what_cannot_be_ended_is_tried_ever_more_seldom(self):
         self.assertTrue(self.sweep())
