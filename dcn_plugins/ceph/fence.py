@@ -77,17 +77,19 @@ class Fence:
         if seconds < 1:
             raise ValueError(f'an entry for {seconds} s cuts nobody off')
         entries = self._checked(tuple(addresses))
-        for entry in entries:
-            # Not blocklist_add: it would wait for ever for a monitor that
-            # goes away when it has made the entry.
-            code, text = self._answer(entries, self._command, entry, seconds)
+        # All at once: the monitors may wait for a second before they commit,
+        # and then commit all that they have. Not blocklist_add: it would wait
+        # for ever for a monitor that goes away when it has made the entry.
+        calls = [_Call(self._command, entry, seconds) for entry in entries]
+        for call in calls:
+            code, text = self._answer(entries, call)
             if code:
                 raise exceptions.FenceError(
                     entries, f'the monitors refuse: {text} ({code})',
                     _CAPS if code in _NOT_ALLOWED else _by_hand(entries))
         # We may know less than the OSD that we talk to next: then it would
         # not learn of the entries from us.
-        self._answer(entries, self._client.wait_for_latest_osdmap)
+        self._answer(entries, _Call(self._client.wait_for_latest_osdmap))
 
     def may_blocklist(self):
         """Tell whether the user may add entries; nobody is cut off.
@@ -95,7 +97,7 @@ class Fence:
         :raises FenceError: if the monitors do not tell.
         """
         code, text = self._answer(
-            (), self._command, _NO_ADDRESS, SECONDS)
+            (), _Call(self._command, _NO_ADDRESS, SECONDS))
         if code == -errno.EINVAL and _NO_ADDRESS in text:
             return True
         if code in _NOT_ALLOWED:
@@ -127,8 +129,7 @@ class Fence:
             'expire': float(seconds)}), b'')
         return code, text
 
-    def _answer(self, entries, function, *args):
-        call = _Call(function, *args)
+    def _answer(self, entries, call):
         if not self._run(call.wait, self._wait_seconds):
             raise exceptions.FenceError(
                 entries, 'the monitors have not answered for '

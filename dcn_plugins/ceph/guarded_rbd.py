@@ -49,6 +49,9 @@ RBD_READS = frozenset([
 # They take the image away from a guest that has it.
 _FORBIDDEN = frozenset(['break_lock', 'lock_acquire', 'lock_break'])
 
+# Errors that say that something has its former name.
+_NO_RENAME = ('ImageExists', 'ImageNotFound')
+
 _REMOVALS = frozenset(['remove', 'trash_move'])
 
 
@@ -138,15 +141,18 @@ class _Guarded:
         return self._run(getattr(self._thing, name), *args, **kwargs)
 
     @contextlib.contextmanager
-    def _making(self, *made):
-        """Note what the block makes, also if nobody knows whether it has."""
+    def _making(self, *made, refusals=('ImageExists',)):
+        """Note what the block makes, also if nobody knows whether it has.
+
+        :param refusals: errors of librbd that say that it has not.
+        """
         if self._operation is None or made in self._operation.made:
             yield
             return
         self._operation.made.add(made)
         try:
             yield
-        except self._rbd.ImageExists:
+        except tuple(getattr(self._rbd, name) for name in refusals):
             # It was there before, and so is somebody else's.
             self._operation.made.discard(made)
             raise
@@ -196,6 +202,12 @@ class GuardedCalls(_Guarded):
         with self._making('image', _pool(c_ioctx), c_name):
             return self._call('clone', p_ioctx, p_name, p_snapname, c_ioctx,
                               c_name, *args, **kwargs)
+
+    def rename(self, ioctx, name, new_name):
+        """Give an image another name; raises as librbd does."""
+        with self._making('name', _pool(ioctx), name, new_name,
+                          refusals=_NO_RENAME):
+            return self._call('rename', ioctx, name, new_name)
 
     def remove(self, ioctx, name, *args, **kwargs):
         """Remove an image, or move it to the trash if that is asked for."""
@@ -259,6 +271,12 @@ class GuardedImage(_Guarded):
         """Make a snapshot; raises as librbd does."""
         with self._making('snapshot', self._pool, self._name, name):
             return self._call('create_snap', name, *args, **kwargs)
+
+    def rename_snap(self, name, new_name):
+        """Give a snapshot another name; raises as librbd does."""
+        with self._making('name', self._pool, self._name, name, new_name,
+                          refusals=_NO_RENAME):
+            return self._call('rename_snap', name, new_name)
 
     def copy(self, dest_ioctx, dest_name, *args, **kwargs):
         """Copy to a new image; raises as librbd does."""

@@ -117,3 +117,15 @@ class Caretaker:
                                 exc)
                 failure = str(exc)
             self._stop.wait(TURN_SECONDS)
+        self._retire()
+
+    def _retire(self):
+        """Let another one work, without waiting for the end of a lease."""
+        lock, self._lock = self._lock, None
+        try:
+            if lock is not None:
+                lock.release()
+        # The coordinator may have been stopped first: its lease ends then.
+        except Exception as exc:
+            LOG.debug('The lock of the caretaker is left to its lease: %s',
+                      exc)

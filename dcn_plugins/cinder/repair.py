@@ -20,8 +20,8 @@ LOG = logging.getLogger(__name__)
 
 # An image that is in use is tried so often: a client that was cut off is not
 # forgotten at once.
-TRIES = 5
-PAUSE_SECONDS = 0.5
+TRIES = 25
+PAUSE_SECONDS = 0.1
 
 # Metadata of an image whose complete copy is elsewhere: which migration has
 # made it. A note that another one has left says nothing.
@@ -34,6 +34,11 @@ def undo(backend, operation):
     :raises Exception: of librbd, if something could not be removed.
     """
     intent = operation.touched.intents[0]
+    if operation.name in _RENAMES:
+        # What was managed is somebody's, who knows it by its former name.
+        if any(kind == 'name' for kind, *_name in operation.made):
+            end(backend, operation, intent)
+        return
     if operation.name == 'migrate_volume':
         # If its source is gone, what it has made is all that there is.
         if any(kind == 'image' for kind, *_name in operation.made):
@@ -49,7 +54,7 @@ def undo(backend, operation):
     for kind, pool, *name in sorted(operation.made, key=str):
         if kind == 'image':
             site.remove_image(pool, *name)
-        else:
+        elif kind == 'snapshot':
             site.remove_snapshot(*name)
 
 
@@ -378,6 +383,8 @@ _ENDS = {
     'revert_to_snapshot': _finish_revert,
     'manage_existing_snapshot': _undo_manage_snapshot,
 }
+
+_RENAMES = frozenset(['manage_existing', 'manage_existing_snapshot'])
 
 # Of these each step is whole or has not happened.
 _WHOLE = frozenset(lock_table.LOCKS) - frozenset(_ENDS) | frozenset(

@@ -196,6 +196,22 @@ class MadeTest(GuardedTestCase):
         self.assertRaises(rbd.Timeout, calls.create, self.pool, 'new', 1)
         self.assertEqual({('image', 'gold', 'new')}, self.operation.made)
 
+    def test_a_new_name(self):
+        calls = self.rbd.RBD()
+        self.assertRaises(rbd.ImageNotFound, calls.rename, self.pool, 'gone',
+                          'new')
+        with rbd.Image(self.pool, 'image') as opened:
+            opened.create_snap('s')
+        with self.image() as image:
+            self.assertRaises(rbd.ImageNotFound, image.rename_snap, 'gone',
+                              't')
+            self.assertEqual(set(), self.operation.made)
+            image.rename_snap('s', 't')
+        calls.rename(self.pool, 'image', 'new')
+        self.assertEqual({('name', 'gold', 'image', 's', 't'),
+                          ('name', 'gold', 'image', 'new')},
+                         self.operation.made)
+
     def test_what_was_there_before_is_somebody_elses(self):
         calls = self.rbd.RBD()
         rbd.RBD().create(self.pool, 'theirs', 1)

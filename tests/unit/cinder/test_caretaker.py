@@ -2,6 +2,7 @@
 """One of several works, and nothing keeps it from its work for ever."""
 
 import threading
+import time
 
 import fixtures
 import testtools
@@ -207,6 +208,28 @@ class ThreadTest(CaretakerTestCase):
         one._thread.join(30)
         self.assertFalse(one._thread.is_alive())
         self.assertIn('waits: 1', self.log.output)
+
+    def test_who_is_stopped_gives_the_lock_back(self):
+        one = self.started()
+        waits = self.started()
+        while self.cluster.holder is None:
+            time.sleep(0.001)
+        held = self.cluster.holder
+        one.stop()
+        one._thread.join(30)
+        waits.stop()
+        waits._thread.join(30)
+        self.assertIsNotNone(held)
+        self.assertIsNone(self.cluster.holder)
+
+    def test_a_lock_that_cannot_be_given_back_is_left_to_its_lease(self):
+        one = self.started()
+        while self.cluster.holder is None:
+            time.sleep(0.001)
+        self.cluster.release_failure = ValueError('gone')
+        one.stop()
+        one._thread.join(30)
+        self.assertFalse(one._thread.is_alive())
 
     def test_it_is_told_once_why_it_waits(self):
         asked = threading.Event()

@@ -376,6 +376,45 @@ class UndoTest(RepairTestCase):
         self.assertEqual((['volume-1'], []), (
             self.images(), self.snapshots()))
 
+    def test_a_managed_volume_gets_its_name_back(self):
+        def work(held):
+            self.backend.rbd.RBD().rename(held.connection('gold')[1], 'old',
+                                          'volume-2')
+
+        self.site.image('old')
+        self.undo('manage_existing', work, image='volume-2', existing='old')
+        self.assertEqual(['old', 'volume-1'], self.images())
+
+    def test_a_managed_snapshot_gets_its_name_back(self):
+        def work(held):
+            with self.backend.rbd.Image(held.connection('gold')[1],
+                                        'volume-1') as image:
+                image.rename_snap('old', 'snapshot-3')
+
+        self.site.snapshot('volume-1', 'old')
+        self.undo('manage_existing_snapshot', work, source='volume-1',
+                  snapshot='snapshot-3', existing='old')
+        self.assertEqual(['old'], self.snapshots())
+
+    def test_what_could_not_be_managed_keeps_its_name(self):
+        def work(held):
+            self.backend.rbd.RBD().rename(held.connection('gold')[1], 'old',
+                                          'volume-1')
+
+        # Of somebody whom Cinder has told of volume-1 already.
+        self.assertRaises(
+            self.backend.rbd.ImageNotFound, self.undo, 'manage_existing',
+            work, image='volume-1', existing='old')
+        self.assertEqual(['volume-1'], self.images())
+
+    def test_a_new_name_of_anything_else_stays(self):
+        def work(held):
+            self.backend.rbd.RBD().rename(held.connection('gold')[1],
+                                          'volume-1', 'volume-2')
+
+        self.undo('update_migrated_volume', work)
+        self.assertEqual(['volume-2'], self.images())
+
     def test_a_volume_that_is_imaged_anew_stays(self):
         self.undo('copy_image_to_volume', self.create('volume-2'),
                   is_overwritten=True)
