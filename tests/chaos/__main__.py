@@ -23,7 +23,8 @@ def parse(arguments):
     levels = parser.add_subparsers(dest='level', required=True)
     for level, seconds, text in (
             ('storage', 20.0, 'drivers on Ceph and etcd, without OpenStack'),
-            ('services', 40.0, 'users of Cinder\'s API; two cinder-volumes')):
+            ('services', 40.0, 'users of Cinder\'s API; two cinder-volumes'),
+            ('copies', 0.0, 'copies of images by Glance\'s API')):
         _add_options(levels.add_parser(level, help=text), seconds)
     return parser.parse_args(arguments)
 
@@ -109,6 +110,15 @@ def run_services(options):
             watch.sweep()
 
 
+def run_copies(options):
+    """Yield the result of each seed, of copies of images."""
+    from tests.chaos import copy_run
+
+    with copy_run.started(options.flavour, options.dir) as (cloud, picture):
+        for seed in seeds(options.seeds):
+            yield cloud, copy_run.run(cloud, picture, options.flavour, seed)
+
+
 def _verbs(options, all_of_them):
     return (tuple(options.verbs.split(',')) if options.verbs
             else all_of_them)
@@ -133,7 +143,8 @@ def keep(directory, result, logs):
             shutil.copy(log, directory)
 
 
-LEVELS = {'storage': run_storage, 'services': run_services}
+LEVELS = {'storage': run_storage, 'services': run_services,
+          'copies': run_copies}
 
 
 def main(arguments=None, levels=LEVELS):

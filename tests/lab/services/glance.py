@@ -37,6 +37,8 @@ class Glance(service.Service):
         self.conf = lab.path('etc', 'glance', site, 'glance-api.conf')
         #: Notification drivers; a test may take ours out.
         self.notifications = 'dcn_copy'
+        #: Sections that override the usual ones.
+        self.override = {}
 
     @property
     def listening_port(self):
@@ -83,7 +85,7 @@ class Glance(service.Service):
                 'taskflow_executor': {'max_workers': 2},
                 'http': {},
                 **{name: self._store(name, *where)
-                   for name, where in backends.items()}})
+                   for name, where in backends.items()}}, self.override)
 
     def _store(self, name, site, pool):
         return {'store_description': f'{name}: RBD pool {pool} at {site}',

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What copies of images need, and nothing else: a part of the lab.
+
+Keystone, MariaDB, a Ceph cluster per site behind a line, and two glance-api:
+that of the central site and that of the nearer edge.
+"""
+
+import concurrent.futures
+import hashlib
+import os
+import random
+
+import openstack
+
+from tests.lab import catalogue
+from tests.lab import deadline
+from tests.lab import layout as layouts
+from tests.lab.services import ceph
+from tests.lab.services import glance
+from tests.lab.services import keystone
+from tests.lab.services import mariadb
+from tests.lab import wan
+
+POOL = 'images'
+_MIB = 1 << 20
+_WAIT_SECONDS = 180
+
+
+class Picture:
+    """A raw image in a file, with holes, and what it is.
+
+    :param size: in bytes; ``data_bytes`` of it are random.
+    """
+
+    def __init__(self, path, size, data_bytes, seed):
+        self.path = path
+        self.size = size
+        self.data_bytes = data_bytes
+        self._write(random.Random(seed))
+        self.hash_value = self._hash()
+
+    def _write(self, order):
+        places = order.sample(range(self.size // _MIB),
+                              self.data_bytes // _MIB)
+        with self.path.open('wb') as file:
+            file.truncate(self.size)
+            for place in places:
+                file.seek(place * _MIB)
+                file.write(os.urandom(_MIB))
+
+    def _hash(self):
+        with self.path.open('rb') as file:
+            return hashlib.file_digest(file, 'sha512').hexdigest()
+
+
+class ImageCloud:
+    """The services, and what a user does to images.
+
+    :param lab: :class:`~tests.lab.layout.Layout` with two edges and a WAN.
+    :param dcn: options of ``[dcn]`` for each glance-api.
+    """
+
+    def __init__(self, lab, dcn):
+        self.lab = lab
+        self.near, self.far = lab.edges
+        self.clusters = {site: ceph.Cluster(lab, site) for site in lab.sites}
+        self.links = {edge: wan.Link(lab, edge) for edge in lab.edges}
+        self.apis = [glance.Glance(lab, site)
+                     for site in (layouts.CENTRAL, self.near)]
+        for api in self.apis:
+            api.override = {'dcn': dcn}
+            # Nobody but the user asks for copies.
+            api.notifications = 'noop'
+        self._mariadb = mariadb.MariaDB(lab)
+        self._keystone = keystone.Keystone(lab)
+        self._cloud = None
+
+    def start(self):
+        """Start everything; the calling thread is at the centre from then on.
+
+        :raises deadline.LabError: of what does not start.
+        """
+        wan.up(self.lab)
+        wan.enter(self.lab)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            clusters = [pool.submit(cluster.start)
+                        for cluster in self.clusters.values()]
+            self._mariadb.start()
+            tables = pool.submit(self.apis[0].install)
+            self._keystone.install()
+            self._keystone.start()
+            catalogue.register(self.lab)
+            for each in [tables, *clusters]:
+                each.result()
+        for api in self.apis:
+            api.start()
+        self._cloud = catalogue.connect(self.lab)
+
+    def ask(self, method, path, site=layouts.CENTRAL, **options):
+        """Send a request to the glance-api of a site, and return the answer.
+
+        :raises openstack.exceptions.SDKException: if there is none.
+        """
+        return getattr(self._cloud.image, method)(
+            self.lab.url('glance', site) + '/v2' + path, **options)
+
+    def upload(self, picture):
+        """Make an image that the central store has; return its id."""
+        answer = self.ask('post', '/images', json={
+            'name': picture.path.name, 'disk_format': 'raw',
+            'container_format': 'bare'})
+        openstack.exceptions.raise_from_response(answer)
+        image_id = answer.json()['id']
+        with picture.path.open('rb') as file:
+            answer = self.ask(
+                'put', f'/images/{image_id}/file', data=file, headers={
+                    'Content-Type': 'application/octet-stream',
+                    'X-Image-Meta-Store': layouts.CENTRAL},
+                timeout=_WAIT_SECONDS)
+        openstack.exceptions.raise_from_response(answer)
+        return image_id
+
+    def image(self, image_id):
+        """Return an image as the API shows it; ``None`` if it is gone."""
+        answer = self.ask('get', f'/images/{image_id}')
+        if answer.status_code == 404:
+            return None
+        openstack.exceptions.raise_from_response(answer)
+        return answer.json()
+
+    def stores(self, image_id):
+        """Return the stores that Glance names, as a set."""
+        found = self.image(image_id) or {}
+        return {name for name in found.get('stores', '').split(',') if name}
+
+    def copy(self, image_id, stores, site=layouts.CENTRAL):
+        """Ask for copies; return the status code."""
+        return self.ask('post', f'/images/{image_id}/import', site, json={
+            'method': {'name': 'copy-image'}, 'stores': list(stores),
+            'all_stores_must_succeed': True}).status_code
+
+    def tasks(self, image_id):
+        """Return the tasks of an image, the newest first."""
+        answer = self.ask('get', f'/images/{image_id}/tasks')
+        openstack.exceptions.raise_from_response(answer)
+        return sorted(answer.json()['tasks'],
+                      key=lambda task: task['created_at'], reverse=True)
+
+    def delete(self, image_id):
+        """Delete an image; return the status code."""
+        return self.ask('delete', f'/images/{image_id}').status_code
+
+    def delete_copy(self, image_id, store):
+        """Delete the copy in a store; return the status code."""
+        return self.ask('delete', f'/stores/{store}/{image_id}').status_code
+
+    def content(self, store, image_id):
+        """Return the SHA-512 of a copy, by ``rbd export``, or ``None``."""
+        try:
+            return ceph.rbd(
+                self.lab, store, 'export', '--no-progress',
+                f'{POOL}/{image_id}@snap', str(self._scratch(store))
+            ) is not None and self._hashed(store)
+        except deadline.LabError:
+            return None
+        finally:
+            self._scratch(store).unlink(missing_ok=True)
+
+    def names(self, store, image_id):
+        """Return what a pool has that belongs to an image, trash included."""
+        found = ceph.rbd(self.lab, store, 'ls', POOL).split()
+        trash = ceph.rbd(self.lab, store, 'trash', 'ls', POOL).splitlines()
+        return [name for name in (*found, *trash) if image_id in name]
+
+    def _scratch(self, store):
+        return self.lab.path('state', f'export-{store}')
+
+    def _hashed(self, store):
+        with self._scratch(store).open('rb') as file:
+            return hashlib.file_digest(file, 'sha512').hexdigest()
+
+    def stop(self):
+        """Heal the lines, so that everything can end."""
+        for link in self.links.values():
+            link.tell('heal')
