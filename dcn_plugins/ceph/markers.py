@@ -22,6 +22,7 @@ more into etcd, which has granted the lock to one of them only.
 """
 
 import errno
+import types
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import errors
@@ -32,6 +33,9 @@ OBJECT = 'dcn_operations'
 
 EXCLUSIVE = 'x'
 SHARED = 's'
+
+# The object is newer than was said, or older.
+_OTHER_VERSION = (errno.ERANGE, errno.EOVERFLOW)
 
 # How often markers may have changed between a refusal and our look at them.
 _TRIES = 5
@@ -79,7 +83,18 @@ class Markers:
         self._rados = rados or bindings.rados()
         self._name = name
 
-    def begin(self, claim_id, wishes, record, replace=None):
+    def version(self):
+        """Return a number that grows with each change of any marker.
+
+        ``None`` where there has never been one.
+
+        :raises CephError: if that cannot be told.
+        """
+        is_there = self._read(lambda op: [
+            self._ioctx.get_omap_vals(op, '', '', 1)[0]], None)
+        return None if is_there is None else self._ioctx.get_last_version()
+
+    def begin(self, claim_id, wishes, record, replace=None, version=None):
         """Write the markers of a claim, or tell which others are in the way.
 
         To repeat it does no harm.
@@ -88,9 +103,12 @@ class Markers:
         :param record: text of the markers, ASCII, not like that of any other
             claim.
         :param replace: markers by key, of dead claims, which need not stay.
+        :param version: what :meth:`version` has returned; nothing is written
+            if any marker of anybody has been written or taken away since.
         :returns: an empty dictionary once they are written, and those of
             ``replace`` gone; else the texts of those in the way by key, and
-            nothing has changed.
+            nothing has changed. ``None`` if nothing is written because of
+            ``version``, or because some are in the way while it was given.
         :raises CephError: with the outcome *unknown* if the markers may have
             been written. Then either leave the record in etcd, or call
             :meth:`end` with the same client: Ceph executes what one client
@@ -103,8 +121,11 @@ class Markers:
         replace = dict(replace or {})
         expected = {**dict.fromkeys(wishes, ''), **replace}
         for _try in range(_TRIES):
-            if self._change(expected, own, replace.keys() - own.keys()):
+            if self._change(expected, own, replace.keys() - own.keys(),
+                            version):
                 break
+            if version is not None:
+                return None
             found = self.present({*wishes, *replace})
             # What has gone meanwhile need not be put back either.
             replace = _common(replace, found)
@@ -184,7 +205,7 @@ class Markers:
             self._ioctx.get_omap_vals(op, '', f'{name}/', _PAGE)[0]
             for name in names])
 
-    def _change(self, expected, new, gone):
+    def _change(self, expected, new, gone, version=None):
         """Write and remove some keys at once, if others are as expected.
 
         :param expected: texts by key; an empty one says that there is none.
@@ -193,6 +214,8 @@ class Markers:
         with self._errors('writing'), self._rados.WriteOpCtx() as op:
             # Nothing can be compared in an object that is not there.
             op.new(self._rados.LIBRADOS_CREATE_IDEMPOTENT)
+            if version is not None:
+                op.assert_version(version)
             for key, text in expected.items():
                 op.omap_cmp(key, text, self._rados.LIBRADOS_CMPXATTR_OP_EQ)
             if gone:
@@ -204,18 +227,22 @@ class Markers:
                 self._run(self._ioctx.operate_write_op, op, self._name)
                 return True
             except self._rados.OSError as exc:
-                if exc.errno == errno.ECANCELED:
+                if exc.errno == errno.ECANCELED or (
+                        version is not None and exc.errno in _OTHER_VERSION):
                     return False
                 raise
 
-    def _read(self, ask):
-        """Return what one request finds, as texts by key."""
+    def _read(self, ask, nothing=types.MappingProxyType({})):
+        """Return what one request finds, as texts by key.
+
+        :param nothing: what is returned where there is no object.
+        """
         with self._errors('reading'), self._rados.ReadOpCtx() as op:
             answers = ask(op)
             try:
                 self._run(self._ioctx.operate_read_op, op, self._name)
             except self._rados.ObjectNotFound:
-                return {}
+                return nothing
             # Bytes of whoever are in the way, too.
             return {key: text.decode(errors='backslashreplace')
                     for answer in answers for key, text in answer}

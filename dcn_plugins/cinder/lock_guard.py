@@ -163,9 +163,14 @@ class LockGuard:
             return
         self._acquire(locks, operation, wait_seconds, fence)
         try:
+            version = self._version(operation)
             check()
             replaced = markers()
-            self._begin(operation, replaced)
+            if not self._begin(operation, replaced, version):
+                # Somebody may have worked while we looked, of whom etcd knows
+                # nothing: it was restored from a backup, or lost its data.
+                operation.close_images()
+                check()
             with operation.running():
                 yield replaced
             operation.close_images()
@@ -214,19 +219,39 @@ class LockGuard:
 
         return record
 
-    def _begin(self, operation, replaced):
+    def _version(self, operation):
+        """Return what tells whether markers change from now on."""
+        if not operation.touched.is_found:
+            return None
+        try:
+            return self._backend.markers(operation.own.get()).version()
+        except exceptions.Fenced as exc:
+            raise _CutOff from exc
+
+    def _begin(self, operation, replaced, version):
+        """Write the markers.
+
+        :returns: whether nothing was looked up, or none has changed since.
+        """
         claim = operation.hold.claim
         marker = claim.record
         if operation.is_heir:
             if not replaced:
                 # There is nothing to end, and no marker may say so.
-                return
+                return True
             marker = settlement.inherited(claim.record, replaced)
         # From here on it may be there, whatever answer is lost.
         operation.marker = marker
+        begin = functools.partial(
+            self._backend.markers(operation.own.get()).begin, claim.id,
+            dict(claim.wishes), marker, replaced)
+        is_seen, in_the_way = not operation.touched.is_found, None
         try:
-            in_the_way = self._backend.markers(operation.own.get()).begin(
-                claim.id, dict(claim.wishes), marker, replaced)
+            if version is not None:
+                in_the_way = begin(version=version)
+                is_seen = in_the_way is not None
+            if in_the_way is None:
+                in_the_way = begin()
         except exceptions.Fenced as exc:
             raise _CutOff from exc
         if in_the_way:
@@ -235,6 +260,7 @@ class LockGuard:
             LOG.warning('%s: Ceph knows of work that etcd has forgotten',
                         operation.name)
             raise settlement.LeftBehind.of_texts(in_the_way.values())
+        return is_seen
 
     def _end_marker(self, operation):
         """Remove the markers; return whether they were there."""
@@ -298,7 +324,8 @@ class LockGuard:
                 or isinstance(error, (exceptions.LockLost, exceptions.Fenced,
                                       _CutOff))):
             raise error
-        with operation.running():
-            repair.undo(self._backend, operation)
+        if not isinstance(error, _ROUND):
+            with operation.running():
+                repair.undo(self._backend, operation)
         operation.close_images()
         self._end_marker(operation)

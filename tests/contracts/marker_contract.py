@@ -49,6 +49,27 @@ class MarkerContract:
         self.assertEqual({}, self.one.present([]))
         self.assertFalse(self.end('c1', {'a': 'x'}))
 
+    def test_who_has_looked_before_is_told_of_any_change(self):
+        self.assertIsNone(self.one.version())
+        self.begin('c1', {'a': 'x'})
+        seen = self.one.version()
+        self.assertEqual(seen, self.other.version())
+        self.assertEqual({}, self.one.begin('c2', {'b': 'x'}, 'record c2',
+                                            version=seen))
+        # Also who has come and gone meanwhile.
+        seen = self.one.version()
+        self.other.begin('c3', {'c': 's'}, 'record c3')
+        self.other.end('c3', {'c': 's'}, 'record c3')
+        self.assertIsNone(self.one.begin('c4', {'d': 's'}, 'record c4',
+                                         version=seen))
+        self.assertMarked(a='c1', b='c2')
+        seen = self.one.version()
+        # Those in the way are asked for without it.
+        self.assertIsNone(self.one.begin('c4', {'b': 'x'}, 'record c4',
+                                         version=seen))
+        self.assertEqual({'b': 'record c2'}, self.one.begin(
+            'c4', {'b': 'x'}, 'record c4'))
+
     def test_begin_and_end(self):
         wishes = {'a': 'x', 'b': 's'}
         self.assertEqual({}, self.begin('c1', wishes))

@@ -39,6 +39,7 @@ class Cluster:
 
     def __init__(self):
         self.objects = {}
+        self.versions = {}
         self.blocklist = set()
         self.lock = threading.Lock()
         self._nonces = itertools.count(1)
@@ -101,6 +102,10 @@ class Ioctx:
         self._numbers = itertools.count()
         self.before = lambda number: None
         self.faults = []
+        self.last_version = 0
+
+    def get_last_version(self):
+        return self.last_version
 
     def write_full(self, key, data):
         self._request(key)
@@ -119,10 +124,17 @@ class Ioctx:
         with self._client.cluster.lock:
             if oid not in objects and not write_op.is_new:
                 raise ObjectNotFound(oid, errno.ENOENT)
+            versions = self._client.cluster.versions
+            self.last_version = versions.get(oid, 0)
+            if write_op.version not in (None, self.last_version):
+                raise OSError('version', errno.ERANGE if write_op.version
+                              < self.last_version else errno.EOVERFLOW)
             found = dict(objects.get(oid, {}))
             for step in write_op.steps:
                 step(found)
             objects[oid] = found
+            # Not one by one: other objects have theirs from the same count.
+            self.last_version = versions[oid] = self.last_version + 3
         if fault is not None:
             raise fault
 
@@ -141,6 +153,7 @@ class Ioctx:
             if oid not in self._client.cluster.objects:
                 raise ObjectNotFound(oid, errno.ENOENT)
             found = dict(sorted(self._client.cluster.objects[oid].items()))
+            self.last_version = self._client.cluster.versions.get(oid, 0)
         for answer, ask in read_op.asked:
             answer.extend((key, found[key]) for key in ask(found))
 
@@ -160,6 +173,7 @@ class WriteOpCtx:
     def __init__(self):
         self.steps = []
         self.is_new = False
+        self.version = None
 
     def __enter__(self):
         return self
@@ -169,6 +183,9 @@ class WriteOpCtx:
 
     def new(self, exclusive=None):
         self.is_new = True
+
+    def assert_version(self, version):
+        self.version = version
 
     def omap_cmp(self, key, val, cmp_op=LIBRADOS_CMPXATTR_OP_EQ):
         def compare(found):

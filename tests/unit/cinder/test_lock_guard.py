@@ -218,6 +218,12 @@ class LookedUpTest(GuardTestCase):
 
         return touch, asked
 
+    def setUp(self):
+        super().setUp()
+        # There are markers, or there never have been any.
+        with self.hold():
+            pass
+
     def test_until_the_locks_are_those_of_what_is_there(self):
         touch, asked = self.touching(['a'], ['a', 'b'], ['a', 'b'])
         with self.one.driver.lock_guard.hold('test', touch) as operation:
@@ -226,6 +232,36 @@ class LookedUpTest(GuardTestCase):
         self.assertEqual([None, operation.own, operation.own, operation.own],
                          asked)
         self.assertNothingLeft()
+
+    def test_once_more_if_somebody_has_worked_meanwhile(self):
+        # Of whom an etcd that was restored from a backup knows nothing.
+        touch, asked = self.touching([], ['a'], ['a'])
+        opened = []
+
+        def looking(own):
+            if own is not None:
+                with self.one.driver.rbd.Image(own.get().ioctx('gold'),
+                                               'volume-1') as image:
+                    opened.append(image._image)
+                if len(opened) == 1:
+                    self.come_and_go()
+            return touch(own)
+
+        with self.one.driver.lock_guard.hold('test', looking) as operation:
+            self.assertEqual(2, len(operation.touched.wishes))
+            # They may have been opened before that.
+            self.assertEqual([False, False, True],
+                             [image.is_open for image in opened])
+        self.assertEqual(4, len(asked))
+        self.assertNothingLeft()
+
+    def come_and_go(self):
+        other = self.two.driver.backend
+        own = other.clients().take()
+        marks = other.markers(own)
+        marks.begin('c9', {'dcn:x': 'x'}, 'nine')
+        marks.end('c9', {'dcn:x': 'x'}, 'nine')
+        other.clients().give_back(own)
 
     def test_but_not_for_ever(self):
         touch, _asked = self.touching(
@@ -241,6 +277,7 @@ class LookedUpTest(GuardTestCase):
                 raise rbd_site.librbd.Timeout('away')
             return self.touching()[0](own)
 
+        self.one.steps.clear()
         with testtools.ExpectedException(rbd_site.librbd.Timeout):
             with self.one.driver.lock_guard.hold('test', touch):
                 self.fail('nothing is known')
