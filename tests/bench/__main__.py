@@ -53,7 +53,19 @@ def parse(arguments):
     blast.add_argument(
         '--fences', type=int, default=200, metavar='N',
         help='how many holders are lost, 200 unless given')
-    for suite in (nova, locks, driver, leaks, blast):
+    images = suites.add_parser(
+        'images', help='Glance\'s copy-image with our data path and without')
+    images.add_argument(
+        '--rounds', type=int, default=3, metavar='N',
+        help='how often each copies to one and to two stores, 3 unless given')
+    images.add_argument(
+        '--mib', type=int, default=4096, metavar='N',
+        help='size of the image, a quarter of which are data, 4096 unless '
+             'given')
+    images.add_argument(
+        '--wan', metavar='RTT,RATE',
+        help='a line to each edge, like 20ms,1Gbit; none unless given')
+    for suite in (nova, locks, driver, leaks, blast, images):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -105,8 +117,15 @@ def run_blast(options):
     return blast_suite.run(options.fences)
 
 
+def run_images(options):
+    """Run the suite of copies of images; return ``(record, bars)``."""
+    from tests.bench import image_suite
+    size = options.mib << 20
+    return image_suite.run(options.rounds, size, size // 4, options.wan)
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
-          'leaks': run_leaks, 'blast': run_blast}
+          'leaks': run_leaks, 'blast': run_blast, 'images': run_images}
 
 
 def main(arguments=None, suites=SUITES):

@@ -56,7 +56,7 @@ class Picture:
 class ImageCloud:
     """The services, and what a user does to images.
 
-    :param lab: :class:`~tests.lab.layout.Layout` with two edges and a WAN.
+    :param lab: :class:`~tests.lab.layout.Layout` with two edges.
     :param dcn: options of ``[dcn]`` for each glance-api.
     """
 
@@ -64,7 +64,8 @@ class ImageCloud:
         self.lab = lab
         self.near, self.far = lab.edges
         self.clusters = {site: ceph.Cluster(lab, site) for site in lab.sites}
-        self.links = {edge: wan.Link(lab, edge) for edge in lab.edges}
+        self.links = {edge: wan.Link(lab, edge)
+                      for edge in lab.edges if lab.wan}
         self.apis = [glance.Glance(lab, site)
                      for site in (layouts.CENTRAL, self.near)]
         for api in self.apis:
@@ -80,8 +81,9 @@ class ImageCloud:
 
         :raises deadline.LabError: of what does not start.
         """
-        wan.up(self.lab)
-        wan.enter(self.lab)
+        if self.lab.wan:
+            wan.up(self.lab)
+            wan.enter(self.lab)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             clusters = [pool.submit(cluster.start)
                         for cluster in self.clusters.values()]
@@ -178,8 +180,3 @@ class ImageCloud:
     def _hashed(self, store):
         with self._scratch(store).open('rb') as file:
             return hashlib.file_digest(file, 'sha512').hexdigest()
-
-    def stop(self):
-        """Heal the lines, so that everything can end."""
-        for link in self.links.values():
-            link.tell('heal')
