@@ -3,7 +3,8 @@
 
 All is read from the options that glance_store itself has registered for each
 store (``rbd_store_ceph_conf``, ``rbd_store_user``, ``rbd_store_pool``,
-``rbd_store_chunk_size``, ``rados_connect_timeout``).
+``rbd_store_chunk_size``, ``rados_connect_timeout``). Those that a store does
+not set itself come from ``[backend_defaults]`` since glance_store 5.0.
 """
 
 import urllib.parse
@@ -12,6 +13,8 @@ from dcn_plugins.imagecopy import request
 
 #: Its name in enabled_backends.
 TYPE = 'rbd'
+
+_SHARED = 'backend_defaults'
 
 # Where librados looks first when it is told nothing.
 _DEFAULT_CONF = '/etc/ceph/ceph.conf'
@@ -27,19 +30,19 @@ def place(conf, store):
     """
     if (conf.enabled_backends or {}).get(store) != TYPE:
         return None
-    options = conf[store]
-    if not options.rbd_store_user:
+    user = _option(conf, store, 'rbd_store_user')
+    if not user:
         return None
-    seconds = options.rados_connect_timeout
+    seconds = _option(conf, store, 'rados_connect_timeout')
     return request.Place(
-        store, options.rbd_store_ceph_conf or _DEFAULT_CONF,
-        options.rbd_store_user, options.rbd_store_pool,
+        store, _option(conf, store, 'rbd_store_ceph_conf') or _DEFAULT_CONF,
+        user, _option(conf, store, 'rbd_store_pool'),
         float(seconds) if seconds > 0 else _DEFAULT_CONNECT_SECONDS)
 
 
 def object_bytes(conf, store):
     """Return the size of the objects that glance_store would make there."""
-    size = conf[store].rbd_store_chunk_size * _MIB
+    size = _option(conf, store, 'rbd_store_chunk_size') * _MIB
     # glance_store rounds a chunk that is no power of two down, too.
     return 1 << (size.bit_length() - 1)
 
@@ -62,6 +65,14 @@ def sources(conf, image_id, locations):
                 there.connect_seconds))
     default = conf.glance_store.default_backend
     return tuple(sorted(found, key=lambda there: there.store != default))
+
+
+def _option(conf, store, name):
+    """Return an option of a store as glance_store itself reads it."""
+    value = conf[store][name]
+    if value is None and _SHARED in conf and name in conf[_SHARED]:
+        value = conf[_SHARED][name]
+    return value
 
 
 def _pool(url, image_id):
