@@ -11,15 +11,11 @@ row, by functions of Glance's database that its own parallel import uses.
 from glance.common import crypt
 from glance.common import exception
 from glance import db
-from oslo_db import api as db_retries
+
+from dcn_plugins.glance import database
 
 IMPORTING = 'os_glance_importing_to_stores'
 FAILED = 'os_glance_failed_import'
-
-# A deadlock has undone all there was to do, so it is simply done again.
-_retried = db_retries.wrap_db_retry(
-    max_retries=5, retry_interval=0.2, max_retry_interval=2.0,
-    retry_on_deadlock=True)
 
 
 class ImageRecord:
@@ -66,8 +62,7 @@ class ImageRecord:
         for location in image['locations']:
             if (location['status'] == 'active'
                     and location['metadata'].get('store') == store):
-                self._db.image_location_delete(
-                    self._context, self._image_id, location['id'], 'deleted')
+                self._delete(location['id'])
 
     def stores(self):
         """Return the names of the stores that an image is in."""
@@ -93,15 +88,8 @@ class ImageRecord:
         if image['os_hash_value'] is None and value:
             values.update(os_hash_algo=algorithm, os_hash_value=value)
         if values:
-            self._db.image_update(self._context, self._image_id, values)
+            self._update(values)
 
-    @_retried
-    def _add(self, store, url):
-        self._db.image_location_add(self._context, self._image_id, {
-            'url': self._stored(url), 'metadata': {'store': store},
-            'status': 'active'})
-
-    @_retried
     def _merge(self, importing=frozenset(), ended=frozenset(),
                failed=frozenset(), not_failed=frozenset()):
         image = self._read()
@@ -114,10 +102,26 @@ class ImageRecord:
                    for name, stores in after.items()
                    if stores != _names(before, name)}
         if changed:
-            self._db.image_update(
-                self._context, self._image_id, {'properties': changed},
-                purge_props=False, atomic_props=db.IMAGE_ATOMIC_PROPS)
+            self._update({'properties': changed})
 
+    @database.retried
+    def _add(self, store, url):
+        self._db.image_location_add(self._context, self._image_id, {
+            'url': self._stored(url), 'metadata': {'store': store},
+            'status': 'active'})
+
+    @database.retried
+    def _delete(self, location_id):
+        self._db.image_location_delete(self._context, self._image_id,
+                                       location_id, 'deleted')
+
+    @database.retried
+    def _update(self, values):
+        self._db.image_update(self._context, self._image_id, values,
+                              purge_props=False,
+                              atomic_props=db.IMAGE_ATOMIC_PROPS)
+
+    @database.retried
     def _read(self, is_deleted_shown=False):
         image = self._db.image_get(self._context, self._image_id,
                                    force_show_deleted=is_deleted_shown)

@@ -59,6 +59,8 @@ class StoreCopies:
             self._progress)
         self._published = {}
         self._failed = {}
+        self._size_bytes = None
+        self._doubtful = set()
 
     def run(self):
         """Fill the stores; return why each of those that failed has.
@@ -71,6 +73,7 @@ class StoreCopies:
         try:
             self._check_quota()
             image = self._image_repo.get(self._image_id)
+            self._size_bytes = image.size
             for asked in self._requests(image):
                 self._copy(asked)
             self._restore_lost()
@@ -145,6 +148,7 @@ class StoreCopies:
             except Exception as exc:
                 # Whatever it is: the engine removes what is not registered.
                 self._progress.end(result.store, 'not registered')
+                self._doubtful.add(result.store)
                 self._failed[result.store] = str(exc)
                 raise
         elif result.outcome is request.Outcome.FAILED:
@@ -156,6 +160,11 @@ class StoreCopies:
             raise exceptions.CopyNotRegistered(
                 self._image_id, result.store,
                 'what it was made from is no copy of the image any more')
+        if self._size_bytes and self._size_bytes != result.size_bytes:
+            raise exceptions.CopyNotRegistered(
+                self._image_id, result.store,
+                f'it has {result.size_bytes} bytes, and the image '
+                f'{self._size_bytes}')
         self._record.fill(result.size_bytes, asked.hash_algorithm,
                           result.hash_value)
         self._record.publish(result.store, result.location)
@@ -206,7 +215,7 @@ class StoreCopies:
                 self._failed.setdefault(store, 'the copy was cancelled')
         if not self._watch.is_ours():
             return
-        for store in self._failed:
+        for store in self._doubtful:
             # A row may be there though the database has not said so.
             self._record.withdraw(store)
         self._record.end(self._stores, failed=self._failed)

@@ -11,6 +11,8 @@ from glance.common import exception
 from glance.common.scripts import utils as script_utils
 from oslo_log import log as logging
 
+from dcn_plugins.glance import database
+
 LOG = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
@@ -48,6 +50,7 @@ class TaskWatch:
         :raises Exception: if the database has been away for too long.
         """
         try:
+            self.assert_ours()
             self._write()
         except _ENDED:
             raise
@@ -60,6 +63,7 @@ class TaskWatch:
         else:
             self._last_good = self._clock()
 
+    @database.retried
     def assert_ours(self):
         """Raise as :meth:`beat` does if the image is not ours any more."""
         self._action_wrapper.assert_task_lock()
@@ -74,8 +78,8 @@ class TaskWatch:
             return False
         return True
 
+    @database.retried
     def _write(self):
-        self.assert_ours()
         task = script_utils.get_task(self._task_repo, self._task_id)
         if task is None:
             raise exception.TaskNotFound(task_id=self._task_id)

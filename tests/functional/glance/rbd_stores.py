@@ -5,12 +5,15 @@ glance_store's own RBD driver works on them.
 """
 
 import contextlib
+import json
 import os
 import types
 
 import fixtures
-from glance_store._drivers import rbd as rbd_driver
+from glance.db.sqlalchemy import api as db_api
+import glance_store
 from oslo_config import cfg
+import sqlalchemy
 
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.glance import data_path
@@ -21,6 +24,8 @@ from tests.functional.glance import glance_api
 CONF = cfg.CONF
 POOL = 'images'
 STORES = ('central', 'dcn0', 'dcn1')
+RESERVED = {'os_glance_staging_store': 'file',
+            'os_glance_tasks_store': 'file'}
 DATA = b'IMAGEDATA' * 1000
 
 
@@ -38,29 +43,16 @@ class _IncompleteWriteError(rbd.OSError):
     pass
 
 
-class RBDStoresCase(glance_api.GlanceTestCase):
-    """central (the default), dcn0 and dcn1 in RBD; store1 to store3 in files.
+class Clusters(fixtures.Fixture):
+    """A cluster for each store, for glance_store and for an engine."""
 
-    :cvar data_path: ``[dcn] copy_data_path``.
-    """
+    def __init__(self, stores):
+        super().__init__()
+        self.by_conf = {ceph_conf(store): copier.Cluster(f'fsid-{store}')
+                        for store in stores}
+        self.copier = copier.Copier(self.by_conf)
 
-    data_path = 'dcn'
-
-    def config(self, **options):
-        if 'enabled_backends' in options:
-            options['enabled_backends'].update(dict.fromkeys(STORES, 'rbd'))
-        super().config(**options)
-        if 'default_backend' in options:
-            for store in STORES:
-                super().config(
-                    group=store, rbd_store_ceph_conf=self.ceph_conf(store),
-                    rbd_store_user='glance', rbd_store_pool=POOL,
-                    rados_connect_timeout=5)
-
-    def setUp(self):
-        self.clusters = {self.ceph_conf(store): copier.Cluster(f'fsid-{store}')
-                         for store in STORES}
-        self.copier = copier.Copier(self.clusters)
+    def _setUp(self):
         for name, fake in (
                 ('rados', types.SimpleNamespace(
                     Rados=self._connection, Error=ConnectionError,
@@ -73,19 +65,13 @@ class RBDStoresCase(glance_api.GlanceTestCase):
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.imagecopy.service.copy', self._copy))
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.glance.task_watch.BEAT_SECONDS', 0.1))
-        super().setUp()
-        super().config(group='glance_store', default_backend='central')
-        imagecopy.register_opts(CONF)
-        super().config(group='dcn', copy_data_path=self.data_path)
-        data_path._is_fit.cache_clear()
-        self.assertIsNotNone(rbd_driver.rbd)
+            'dcn_plugins.glance.task_watch.BEAT_SECONDS', 0.4))
 
     def _copy(self, *args, **kwargs):
         return self.copier.copy(*args, **kwargs)
 
     def _connection(self, conffile, rados_id):
-        cluster = self.clusters[conffile]
+        cluster = self.by_conf[conffile]
 
         def connect():
             if not cluster.is_up:
@@ -98,12 +84,69 @@ class RBDStoresCase(glance_api.GlanceTestCase):
             open_ioctx=lambda pool: contextlib.nullcontext(
                 cluster.pool(pool)))
 
-    @staticmethod
-    def ceph_conf(store):
-        return f'/etc/ceph/{store}.conf'
+
+def ceph_conf(store):
+    """Return the path that names the cluster of a store."""
+    return f'/etc/ceph/{store}.conf'
+
+
+def options(store):
+    """Return the options of a store."""
+    return {'rbd_store_ceph_conf': ceph_conf(store),
+            'rbd_store_user': 'glance', 'rbd_store_pool': POOL,
+            'rados_connect_timeout': 5}
+
+
+def give_to_upstream():
+    """Have all tests of Glance find store1 to store3 in RBD."""
+    stores = ('store1', 'store2', 'store3')
+
+    def setup_stores(case):
+        case.useFixture(Clusters(stores))
+        case.config(enabled_backends=dict.fromkeys(stores, 'rbd'))
+        glance_store.register_store_opts(
+            CONF, reserved_stores=dict(RESERVED))
+        case.config(group='glance_store', default_backend='store1')
+        for store in stores:
+            case.config(group=store, **options(store))
+        for name in ('staging', 'tasks'):
+            case.config(group=f'os_glance_{name}_store',
+                        filesystem_store_datadir=case._store_dir(name))
+        glance_store.create_multi_stores(
+            CONF, reserved_stores=dict(RESERVED))
+        glance_store.verify_store()
+
+    glance_api.functional.SynchronousAPIBase.setup_stores = setup_stores
+
+
+class RBDStoresCase(glance_api.GlanceTestCase):
+    """central (the default), dcn0 and dcn1 in RBD; store1 to store3 in files.
+
+    :cvar data_path: ``[dcn] copy_data_path``.
+    """
+
+    data_path = 'dcn'
+
+    def config(self, **given):
+        if 'enabled_backends' in given:
+            given['enabled_backends'].update(dict.fromkeys(STORES, 'rbd'))
+        super().config(**given)
+        if 'default_backend' in given:
+            for store in STORES:
+                super().config(group=store, **options(store))
+
+    def setUp(self):
+        self._made = Clusters(STORES)
+        self.useFixture(self._made)
+        self.copier = self._made.copier
+        super().setUp()
+        super().config(group='glance_store', default_backend='central')
+        imagecopy.register_opts(CONF)
+        super().config(group='dcn', copy_data_path=self.data_path)
+        data_path._is_fit.cache_clear()
 
     def cluster(self, store):
-        return self.clusters[self.ceph_conf(store)]
+        return self._made.by_conf[ceph_conf(store)]
 
     def pool(self, store):
         return self.cluster(store).pool(POOL)
@@ -132,16 +175,26 @@ class RBDStoresCase(glance_api.GlanceTestCase):
         return image_id
 
     def ask(self, image_id, *stores, **options):
-        """Ask for copies; returns the id of the task."""
+        """Ask for copies."""
         response = self.api_post(f'/v2/images/{image_id}/import', json=dict(
             {'method': {'name': 'copy-image'}, 'stores': list(stores)},
             **options))
         self.assertEqual(202, response.status_code, response.text)
-        return self.tasks(image_id)[-1]['id']
 
-    def tasks(self, image_id):
-        return sorted(self.api_get(f'/v2/images/{image_id}/tasks').json[
-            'tasks'], key=lambda task: task['created_at'])
+    def task(self, image_id):
+        """Return the newest task of an image.
+
+        Not from the API: it deletes old tasks each time, and SQLite has one
+        writer only.
+        """
+        with db_api.get_engine().connect() as connection:
+            row = connection.execute(sqlalchemy.text(
+                'SELECT tasks.id, status, tasks.updated_at, message, input, '
+                'result FROM tasks JOIN task_info ON task_id = tasks.id '
+                'WHERE image_id = :image ORDER BY tasks.created_at DESC'),
+                {'image': image_id}).mappings().first()
+        return {**row, 'input': json.loads(row['input']),
+                'result': json.loads(row['result'] or 'null')}
 
     def copied(self, image_id, *stores, **options):
         """Ask for copies and return the task at its end."""
@@ -149,10 +202,11 @@ class RBDStoresCase(glance_api.GlanceTestCase):
         return self.ended(image_id)
 
     def ended(self, image_id):
-        self.wait_for(lambda: self.tasks(image_id)[-1]['status'] in (
+        """Return the newest task of an image at its end."""
+        self.wait_for(lambda: self.task(image_id)['status'] in (
             'success', 'failure'), 'the end of the task')
         self.wait_for_import(image_id)
-        return self.tasks(image_id)[-1]
+        return self.task(image_id)
 
     def image(self, image_id):
         return self.api_get(f'/v2/images/{image_id}').json

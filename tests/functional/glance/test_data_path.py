@@ -193,10 +193,10 @@ class CopyTest(DataPathCase):
     def test_progress(self):
         image_id = self.upload_to('central')
         go_on = self.held(image_id, 'dcn0')
-        self.wait_for(lambda: self.tasks(image_id)[-1]['message'] == (
+        self.wait_for(lambda: self.task(image_id)['message'] == (
             'dcn0 50% 0/0 MiB 1 MB/s ETA 0s'), 'progress')
-        before = self.tasks(image_id)[-1]['updated_at']
-        self.wait_for(lambda: self.tasks(image_id)[-1]['updated_at'] > before,
+        before = self.task(image_id)['updated_at']
+        self.wait_for(lambda: self.task(image_id)['updated_at'] > before,
                       'a later time in the task')
         go_on.set()
         self.ended(image_id)
@@ -345,7 +345,7 @@ class FailureTest(DataPathCase):
         self.config(user_storage_quota='100B')
         task = self.copied(image_id, 'dcn0')
         self.assertEqual('failure', task['status'])
-        self.assertIn('quota', task['message'])
+        self.assertIn('100 bytes remaining', task['message'])
         self.assertEqual([], self.copier.asked)
         self.assertEqual(('', 'dcn0'), self.bookkeeping(image_id))
 
@@ -450,10 +450,10 @@ class MeanwhileTest(DataPathCase):
         image_id = self.upload_to('central')
         add = db_api.image_location_add
 
-        def late(context, image, location):
+        def late(context, image_id, location):
             self.assertEqual(204, self.api_delete(
                 f'/v2/images/{image_id}').status_code)
-            return add(context, image, location)
+            return add(context, image_id, location)
 
         self.useFixture(fixtures.MonkeyPatch(
             'glance.db.sqlalchemy.api.image_location_add', late))
@@ -467,7 +467,7 @@ class MeanwhileTest(DataPathCase):
     def test_a_task_that_somebody_ends(self):
         image_id = self.upload_to('central')
         self.held(image_id, 'dcn0', 'dcn1')
-        task_id = self.tasks(image_id)[-1]['id']
+        task_id = self.task(image_id)['id']
         db_api.task_update(self.context, task_id, {'status': 'failure'})
         self.wait_for_import(image_id)
         self.assertEqual({'central'}, self.stores_of(image_id))
@@ -477,14 +477,14 @@ class MeanwhileTest(DataPathCase):
     def test_the_lock_that_another_takes(self):
         image_id = self.upload_to('central')
         go_on = self.held(image_id, 'dcn0')
-        task_id = self.tasks(image_id)[-1]['id']
+        task_id = self.task(image_id)['id']
         db_api.image_delete_property_atomic(
             image_id, 'os_glance_import_task', task_id)
         db_api.image_set_property_atomic(
             image_id, 'os_glance_import_task', 'other')
         self.wait_for_log('Nothing more is written about image')
         go_on.set()
-        self.wait_for(lambda: self.tasks(image_id)[-1]['status'] == 'failure',
+        self.wait_for(lambda: self.task(image_id)['status'] == 'failure',
                       'the end of the task')
         self.assertEqual([], self.images_in('dcn0'))
         # They belong to the other task now.
