@@ -17,6 +17,7 @@ from oslo_log import log as logging
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_progress
+from dcn_plugins.glance import copy_rates
 from dcn_plugins.glance import engine_call
 from dcn_plugins.glance import image_record
 from dcn_plugins.glance import rbd_stores
@@ -57,6 +58,7 @@ class StoreCopies:
         self._watch = task_watch.TaskWatch(
             asked['task_repo'], asked['task_id'], asked['action_wrapper'],
             self._progress)
+        self._rates = copy_rates.CopyRates(conf, service.CONTROLS.set_rates)
         self._published = {}
         self._failed = {}
         self._size_bytes = None
@@ -70,6 +72,7 @@ class StoreCopies:
             lock of the image. What is whole stays, what is not is no copy.
         """
         self.announce()
+        self._rates.apply()
         try:
             self._check_quota()
             image = self._image_repo.get(self._image_id)
@@ -134,11 +137,16 @@ class StoreCopies:
         try:
             call.run(lambda: service.copy(
                 _narrowed(asked, targets), take, self._progress.take,
-                call.check), self._watch.beat, task_watch.BEAT_SECONDS)
+                call.check), self._beat, task_watch.BEAT_SECONDS)
         except exceptions.DCNError as exc:
             self._fail([name for name in names
                         if name not in self._published
                         and name not in self._failed], str(exc))
+
+    def _beat(self):
+        # Whoever reloads the configuration has them changed at once.
+        self._rates.apply()
+        self._watch.beat()
 
     def _take(self, asked, result):
         """Write down what has become of a store; the engine waits for it."""

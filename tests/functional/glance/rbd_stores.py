@@ -48,6 +48,7 @@ class Clusters(fixtures.Fixture):
 
     def __init__(self, stores):
         super().__init__()
+        self.rates = []
         self.by_conf = {ceph_conf(store): copier.Cluster(f'fsid-{store}')
                         for store in stores}
         self.copier = copier.Copier(self.by_conf)
@@ -64,6 +65,9 @@ class Clusters(fixtures.Fixture):
                 f'glance_store._drivers.rbd.{name}', fake))
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.imagecopy.service.copy', self._copy))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.imagecopy.service.CONTROLS', types.SimpleNamespace(
+                set_rates=lambda **rates: self.rates.append(rates))))
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.task_watch.BEAT_SECONDS', 0.4))
 
@@ -138,7 +142,7 @@ class RBDStoresCase(glance_api.GlanceTestCase):
     def setUp(self):
         self._made = Clusters(STORES)
         self.useFixture(self._made)
-        self.copier = self._made.copier
+        self.copier, self.rates = self._made.copier, self._made.rates
         super().setUp()
         super().config(group='glance_store', default_backend='central')
         imagecopy.register_opts(CONF)

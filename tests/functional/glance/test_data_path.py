@@ -201,6 +201,19 @@ class CopyTest(DataPathCase):
         go_on.set()
         self.ended(image_id)
 
+    def test_rates_also_of_a_copy_that_goes_on(self):
+        self.config(group='dcn', copy_store_bytes_per_second=5)
+        image_id = self.upload_to('central')
+        go_on = self.held(image_id, 'dcn0')
+        each = dict.fromkeys(rbd_stores.STORES, 5)
+        self.assertEqual([{'total': None, 'stores': each}], self.rates)
+        self.config(group='dcn', copy_bytes_per_second=7)
+        self.wait_for(lambda: self.rates[-1] == {'total': 7, 'stores': each},
+                      'the new rate')
+        go_on.set()
+        self.ended(image_id)
+        self.assertEqual(2, len(self.rates))
+
     def test_the_default_store_is_the_first_source(self):
         image_id = self.upload_to('dcn1')
         self.copied(image_id, 'dcn0')
