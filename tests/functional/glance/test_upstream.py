@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import fixtures
 import testtools
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -28,30 +29,40 @@ RUNS = {'stock': ('file', 'stock'), 'files': ('file', 'dcn'),
 
 class UpstreamTest(testtools.TestCase):
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
+    def start(self, kind, data_path):
+        # Glance's tests write to where they are run, and more than a pipe
+        # holds.
+        directory = self.useFixture(fixtures.TempDir())
+        out = directory.join('out')
+        with open(out, 'w') as file:
+            process = subprocess.Popen(
+                [sys.executable, '-W', 'ignore', '-m',
+                 'tests.functional.glance.upstream_run', kind],
+                cwd=directory.path,
+                env={**os.environ, 'PYTHONPATH': str(ROOT),
+                     'OS_DCN__COPY_DATA_PATH': data_path},
+                stdin=subprocess.DEVNULL, stdout=file,
+                stderr=subprocess.STDOUT)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process, out
+
+    def ended(self, process, out):
+        """Return what a run has found; it is the last line."""
+        code = process.wait(WAIT_SECONDS)
+        with open(out) as file:
+            text = file.read()
+        self.assertEqual(0, code, text)
+        return json.loads(text.splitlines()[-1])
+
+    def test_all_of_them(self):
         # They mostly wait, so all run at once.
-        started = {name: cls.start(*run) for name, run in RUNS.items()}
-        cls.found = {}
-        for name, process in started.items():
-            out, err = process.communicate(timeout=WAIT_SECONDS)
-            cls.found[name] = json.loads(out) if not process.returncode else {
-                'failed': {'all': err}}
+        started = {name: self.start(*run) for name, run in RUNS.items()}
+        found = {name: self.ended(*run) for name, run in started.items()}
+        self.check_files(found['stock'], found['files'])
+        self.check_rbd(found['rbd'])
 
-    @classmethod
-    def start(cls, kind, data_path):
-        process = subprocess.Popen(
-            [sys.executable, '-W', 'ignore', '-m',
-             'tests.functional.glance.upstream_run', kind], cwd=ROOT,
-            env={**os.environ, 'OS_DCN__COPY_DATA_PATH': data_path},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        cls.addClassCleanup(process.wait)
-        cls.addClassCleanup(process.kill)
-        return process
-
-    def test_with_stores_in_files(self):
-        stock, ours = self.found['stock'], self.found['files']
+    def check_files(self, stock, ours):
         self.assertEqual({}, stock['failed'])
         self.assertEqual({}, ours['failed'])
         self.assertEqual((stock['ran'], stock['skipped']),
@@ -61,8 +72,7 @@ class UpstreamTest(testtools.TestCase):
         self.assertGreater(ours['claims'], 0)
         self.assertEqual(0, ours['asked'])
 
-    def test_with_stores_in_rbd(self):
-        found = self.found['rbd']
+    def check_rbd(self, found):
         failed = {name.rpartition('.')[2] for name in found['failed']}
         self.assertLessEqual(failed, OWN_WAY, found['failed'])
         self.assertGreater(found['ran'] - len(failed), 10)
