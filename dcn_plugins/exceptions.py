@@ -165,17 +165,6 @@ class CopyRefused(CopyError):
             f'refused: {reason}', image_id)
 
 
-class CopyPostponed(CopyError):
-    """Report that Glance cannot take the copy now; a later try may succeed."""
-
-    outcome = Outcome.NOTHING_DONE
-
-    def __init__(self, image_id, reason):
-        self.reason = reason
-        super().__init__(f'copy of image {image_id} has to wait: {reason}',
-                         image_id)
-
-
 class CopyCancelled(CopyError):
     """Report that a copy was ended from outside; a later one goes on."""
 
@@ -198,6 +187,17 @@ class CopyNotRegistered(CopyError):
         super().__init__(
             f'the copy of image {image_id} in {store} is not registered: '
             f'{reason}', image_id)
+
+
+class CopyPostponed(CopyError):
+    """Report that Glance cannot take the copy now; a later try may succeed."""
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, image_id, reason):
+        self.reason = reason
+        super().__init__(f'copy of image {image_id} has to wait: {reason}',
+                         image_id)
 
 
 class CephError(DCNError):
