@@ -163,7 +163,7 @@ class StoreCopies:
             self._fail([result.store], str(result.error))
 
     def _publish(self, asked, result):
-        self._watch.assert_ours()
+        self._watch.assert_running()
         if not self._record.stores() - set(self._published):
             raise exceptions.CopyNotRegistered(
                 self._image_id, result.store,

@@ -50,7 +50,6 @@ class TaskWatch:
         :raises Exception: if the database has been away for too long.
         """
         try:
-            self.assert_ours()
             self._write()
         except _ENDED:
             raise
@@ -64,26 +63,35 @@ class TaskWatch:
             self._last_good = self._clock()
 
     @database.retried
-    def assert_ours(self):
-        """Raise as :meth:`beat` does if the image is not ours any more."""
+    def assert_running(self):
+        """Return the task; raise as :meth:`beat` does if the work is over."""
         self._action_wrapper.assert_task_lock()
+        task = script_utils.get_task(self._task_repo, self._task_id)
+        if task is None:
+            raise exception.TaskNotFound(task_id=self._task_id)
+        if task.status != 'processing':
+            raise exception.TaskAbortedError()
+        return task
 
+    @database.retried
     def is_ours(self):
-        """Return whether what an image says of our stores is ours to write."""
+        """Return whether what an image says of our stores is ours to write.
+
+        It is, for who has the lock, also when the task has been ended.
+        """
         try:
-            self.assert_ours()
+            self._action_wrapper.assert_task_lock()
         except _ENDED as exc:
             LOG.info('Nothing more is written about image %s: %s',
                      self._action_wrapper.image_id, exc)
             return False
         return True
 
-    @database.retried
     def _write(self):
-        task = script_utils.get_task(self._task_repo, self._task_id)
-        if task is None:
-            raise exception.TaskNotFound(task_id=self._task_id)
-        if task.status != 'processing':
-            raise exception.TaskAbortedError()
+        task = self.assert_running()
         task.message = str(self._progress)
+        self._save(task)
+
+    @database.retried
+    def _save(self, task):
         self._task_repo.save(task)

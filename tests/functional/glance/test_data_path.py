@@ -487,6 +487,18 @@ class MeanwhileTest(DataPathCase):
         self.assertEqual('', self.bookkeeping(image_id)[0])
         self.assertEqual([], self.images_in('dcn0'))
 
+    def test_a_copy_that_is_whole_after_its_task_was_ended(self):
+        image_id = self.upload_to('central')
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.task_watch.BEAT_SECONDS', 3600.0))
+        go_on = self.held(image_id, 'dcn0')
+        db_api.task_update(self.context, self.task(image_id)['id'],
+                           {'status': 'failure'})
+        go_on.set()
+        self.wait_for_import(image_id)
+        self.assertEqual({'central'}, self.stores_of(image_id))
+        self.assertEqual([], self.images_in('dcn0'))
+
     def test_the_lock_that_another_takes(self):
         image_id = self.upload_to('central')
         go_on = self.held(image_id, 'dcn0')

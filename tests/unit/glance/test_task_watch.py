@@ -54,7 +54,11 @@ class TaskWatchTest(unittest.TestCase):
     def test_a_task_that_was_ended(self):
         self.repo.task.status = 'failure'
         self.assertRaises(exception.TaskAbortedError, self.watch.beat)
+        self.assertRaises(exception.TaskAbortedError,
+                          self.watch.assert_running)
         self.assertEqual([], self.repo.saved)
+        # It still has the lock, and has to clear up.
+        self.assertTrue(self.watch.is_ours())
 
     def test_a_task_that_is_gone(self):
         self.repo.task = None
@@ -63,7 +67,8 @@ class TaskWatchTest(unittest.TestCase):
     def test_a_lock_that_is_lost(self):
         self.wrapper.error = exception.TaskAbortedError()
         self.assertRaises(exception.TaskAbortedError, self.watch.beat)
-        self.assertRaises(exception.TaskAbortedError, self.watch.assert_ours)
+        self.assertRaises(exception.TaskAbortedError,
+                          self.watch.assert_running)
         self.assertFalse(self.watch.is_ours())
         self.assertEqual([], self.repo.saved)
 
