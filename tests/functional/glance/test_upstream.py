@@ -11,7 +11,7 @@ import fixtures
 import testtools
 
 ROOT = pathlib.Path(__file__).parents[3]
-WAIT_SECONDS = 900
+WAIT_SECONDS = 2400
 
 # These look at Glance's way of copying itself, and not at what comes of it.
 OWN_WAY = {
