@@ -165,6 +165,30 @@ class CopyRefused(CopyError):
             f'refused: {reason}', image_id)
 
 
+class CopyCancelled(CopyError):
+    """Report that a copy was ended from outside; a later one goes on."""
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, image_id, reason):
+        self.reason = reason
+        super().__init__(f'copy of image {image_id} was cancelled: {reason}',
+                         image_id)
+
+
+class CopyNotRegistered(CopyError):
+    """Report that a copy was made and cannot become one of the image."""
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, image_id, store, reason):
+        self.store = store
+        self.reason = reason
+        super().__init__(
+            f'the copy of image {image_id} in {store} is not registered: '
+            f'{reason}', image_id)
+
+
 class CopyPostponed(CopyError):
     """Report that Glance cannot take the copy now; a later try may succeed."""
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of the copy hook (glance-api.conf)."""
+"""Options of the copy hook and of the copier (glance-api.conf)."""
 
 from keystoneauth1 import loading
 from oslo_config import cfg
@@ -7,7 +7,10 @@ from oslo_config import cfg
 GROUP = cfg.OptGroup(
     'dcn', title='DCN image copies',
     help='Copies to the stores that an image names in its property '
-         'dcn_sites, asked for by glance-api.')
+         'dcn_sites, asked for by glance-api, and how copies between RBD '
+         'stores are made.')
+
+STOCK, DCN = 'stock', 'dcn'
 
 OPTS = [
     cfg.StrOpt(
@@ -39,6 +42,29 @@ OPTS = [
         help='How many images may wait for their copies in one process. '
              'Beyond it an image is not copied, and an error names it; the '
              'API request that made it active is never held up.'),
+    cfg.StrOpt(
+        'copy_data_path', default=STOCK,
+        choices=[
+            (STOCK, 'Glance\'s own way: the whole image is staged in a local '
+                    'file, and then written to one store after the other. '
+                    'The default, because installing a package must not '
+                    'change how a cloud that runs treats its data'),
+            (DCN, 'between RBD stores only data go, directly, from cluster '
+                  'to cluster and to all stores at once; all other stores '
+                  'have Glance\'s own way')],
+        help='How copy-image moves data, and an import with several stores '
+             'to those after its first, if image_import_plugins ends in '
+             'dcn_fan_out. Each glance-api decides for itself.'),
+    cfg.IntOpt(
+        'copy_store_bytes_per_second', default=0, min=0,
+        help='How many bytes per second go to one store, all copies of this '
+             'process together. 0 means no limit. For copy_data_path = dcn '
+             'only.'),
+    cfg.IntOpt(
+        'copy_bytes_per_second', default=0, min=0,
+        help='How many bytes per second go to all stores together, all '
+             'copies of this process together. 0 means no limit. For '
+             'copy_data_path = dcn only.'),
 ]
 
 # Not loading.register_session_conf_options: its "timeout" would be a second

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The door of glance-api: copies to the stores that an image asks for.
+"""The door of glance-api: which copies are asked for, and how they are made.
+
+Copies to the stores that an image asks for:
 
 =================  =======================================================
 ``copy_hook``      notification driver ``dcn_copy``: the only thing that
@@ -11,4 +13,24 @@
 ``copy_need``      which stores are wanted, there, missing, unknown (pure)
 ``image_api``      the requests to the image service and its refusals
 =================  =======================================================
+
+How RBD stores are filled, whoever asks:
+
+==================  ======================================================
+``copy_image``      internal plugin ``copy_image``, in front of Glance's
+``copy_task``       its step in Glance's flow
+``fan_out``         plugin ``dcn_fan_out`` of imports, and its step
+``data_path``       which stores of which task are ours
+``claims``          take them out of Glance's list, and give them back
+``rbd_stores``      which stores and copies are in RBD, and where
+``upstream_shape``  whether Glance is what all of this was made for
+``store_copies``    the copies of one task, from the first byte to the
+                    last row
+``engine_call``     the engine in a native thread, its callbacks here
+``task_watch``      the message, the life and the end of a task
+``image_record``    what an import writes about its image
+``database``        what is asked again of Glance's database
+``copy_progress``   how far copies are, in words (pure)
+``copy_rates``      how fast they may go
+==================  ======================================================
 """

@@ -78,7 +78,9 @@ class Glance(service.Service):
                     'filesystem_store_datadir': state / 'tasks'},
                 'paste_deploy': {'flavor': 'keystone', 'config_file': paste},
                 'image_import_opts': {
-                    'image_import_plugins': '[image_conversion]'},
+                    'image_import_plugins':
+                        '[image_conversion,dcn_fan_out]'},
+                'dcn': {'copy_data_path': 'dcn'},
                 'image_conversion': {'output_format': 'raw'},
                 'import_filtering_opts': {
                     'allowed_ports': f'[80,443,{source}]'},

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an import writes about its image, and nothing else of it.
+
+Glance's own way is to read the whole image, to copy for minutes, and to write
+the whole image back: what was patched meanwhile is gone, a copy that was
+deleted meanwhile is listed again, and each write connects to all stores of
+the image, also to one that is away. Here each write is one column, property or
+row, by functions of Glance's database that its own parallel import uses.
+"""
+
+from glance.common import crypt
+from glance.common import exception
+from glance import db
+
+from dcn_plugins.glance import database
+
+IMPORTING = 'os_glance_importing_to_stores'
+FAILED = 'os_glance_failed_import'
+
+
+class ImageRecord:
+    """One image in the database of Glance.
+
+    Raises what the database does, and ``ImageNotFound`` of Glance.
+
+    :param db_api: ``glance.db.get_api()``.
+    :param context: of whoever may change the image.
+    :param encryption_key: ``[DEFAULT] metadata_encryption_key``.
+    """
+
+    def __init__(self, db_api, context, image_id, encryption_key=None):
+        self._db = db_api
+        self._context = context
+        self._image_id = image_id
+        self._key = encryption_key
+
+    def begin(self, stores):
+        """Say that an image is on its way to stores."""
+        self._merge(importing=set(stores), not_failed=set(stores))
+
+    def end(self, stores, failed=()):
+        """Say that an image is no longer on its way, and where it failed."""
+        self._merge(ended=set(stores), failed=set(failed))
+
+    def publish(self, store, url):
+        """Say that an image is in a store.
+
+        :raises ImageNotFound: if it has been deleted; nothing stays.
+        """
+        self._add(store, url)
+        try:
+            # What is deleted while a row is added does not see that row.
+            self._read()
+        except exception.ImageNotFound:
+            self.withdraw(store)
+            raise
+        self.end([store])
+
+    def withdraw(self, store):
+        """Take back that an image is in a store; its data are not touched."""
+        image = self._read(is_deleted_shown=True)
+        for location in image['locations']:
+            if (location['status'] == 'active'
+                    and location['metadata'].get('store') == store):
+                self._delete(location['id'])
+
+    def stores(self):
+        """Return the names of the stores that an image is in."""
+        return {location['metadata'].get('store')
+                for location in self._read()['locations']
+                if location['status'] == 'active'}
+
+    def state(self, store):
+        """Return ``active``, ``deleted``, ``pending_delete`` or ``None``.
+
+        It is that of the newest location that the image has had in a store.
+        """
+        rows = [row for row in self._read(is_deleted_shown=True)['locations']
+                if row['metadata'].get('store') == store]
+        return max(rows, key=lambda row: row['id'])['status'] if rows else None
+
+    def fill(self, size, algorithm, value):
+        """Note size and hash of an image of which nobody knew them."""
+        image = self._read()
+        values = {}
+        if not image['size'] and size:
+            values['size'] = size
+        if image['os_hash_value'] is None and value:
+            values.update(os_hash_algo=algorithm, os_hash_value=value)
+        if values:
+            self._update(values)
+
+    def _merge(self, importing=frozenset(), ended=frozenset(),
+               failed=frozenset(), not_failed=frozenset()):
+        image = self._read()
+        before = {row['name']: row['value'] for row in image['properties']
+                  if not row['deleted']}
+        after = {
+            IMPORTING: _names(before, IMPORTING) - ended | importing,
+            FAILED: _names(before, FAILED) - not_failed | failed}
+        changed = {name: ','.join(sorted(stores))
+                   for name, stores in after.items()
+                   if stores != _names(before, name)}
+        if changed:
+            self._update({'properties': changed})
+
+    @database.retried
+    def _add(self, store, url):
+        self._db.image_location_add(self._context, self._image_id, {
+            'url': self._stored(url), 'metadata': {'store': store},
+            'status': 'active'})
+
+    @database.retried
+    def _delete(self, location_id):
+        self._db.image_location_delete(self._context, self._image_id,
+                                       location_id, 'deleted')
+
+    @database.retried
+    def _update(self, values):
+        self._db.image_update(self._context, self._image_id, values,
+                              purge_props=False,
+                              atomic_props=db.IMAGE_ATOMIC_PROPS)
+
+    @database.retried
+    def _read(self, is_deleted_shown=False):
+        image = self._db.image_get(self._context, self._image_id,
+                                   force_show_deleted=is_deleted_shown)
+        # An administrator is shown images that are no more.
+        if image['deleted'] and not is_deleted_shown:
+            raise exception.ImageNotFound()
+        return image
+
+    def _stored(self, url):
+        return crypt.urlsafe_encrypt(self._key, url) if self._key else url
+
+
+def _names(properties, name):
+    return {store for store in (properties.get(name) or '').split(',')
+            if store}
