@@ -6,6 +6,7 @@ this one: a partial image is compared and completed, and one that has its name
 is complete.
 """
 
+import ctypes
 import enum
 import errno
 import logging
@@ -13,6 +14,7 @@ import os
 import time
 import urllib.parse
 
+from dcn_plugins.ceph import checksums
 from dcn_plugins.ceph import cluster as clusters
 from dcn_plugins.ceph import errors
 from dcn_plugins.ceph import flatten
@@ -22,6 +24,7 @@ from dcn_plugins import exceptions
 
 LOG = logging.getLogger(__name__)
 
+_ZEROS = ctypes.create_string_buffer(checksums.GRAIN_BYTES)
 _EXCLUSIVE = 0
 # What a lock, or a watcher, of somebody else is answered with.
 _BUSY = (errno.EROFS, errno.EBUSY, errno.EAGAIN)
@@ -216,8 +219,26 @@ class CopyTarget:
         self._image.write(offset, address, length, done)
 
     def zero(self, offset, length, done):
-        """Begin to make a part read as zeros."""
-        self._image.zero(offset, length, done)
+        """Begin to make a part read as zeros.
+
+        What ends within a grain, at the end of the image, is written: an
+        object that ends anywhere in it has no checksum.
+        """
+        tail = (offset + length) % checksums.GRAIN_BYTES
+        if not tail:
+            self._image.zero(offset, length, done)
+            return
+        codes = []
+
+        def ended(code):
+            codes.append(code)
+            if len(codes) == 1 + (length > tail):
+                done(min(codes))
+
+        if length > tail:
+            self._image.zero(offset, length - tail, ended)
+        self._image.write(offset + length - tail, ctypes.addressof(_ZEROS),
+                          tail, ended)
 
     def sums(self, number, length, done):
         """Begin to ask for the checksums of an object."""

@@ -171,12 +171,7 @@ class Engine:
         ready = [course for course in self._courses
                  if course.step == courses.PLAN]
         size = self._source.size
-        is_compared = any(course.found is not places.NOTHING
-                          for course in ready) or bool(waiting)
-        ranges = plan.wanted(
-            self._extents, size, self._grains.grain_bytes,
-            max([course.target.object_bytes for course in ready]
-                + [self._request.object_bytes]), is_compared)
+        ranges = plan.wanted(self._extents, size, self._grains.grain_bytes)
         self._total_bytes = extents.total_bytes(ranges)
         self._pump = pump.Pump(
             self._source, ranges, size, self._memory, self._grains,
@@ -364,8 +359,8 @@ class Engine:
             if course.place.store == store and course.target:
                 course.work(course.target.discard, None)
 
-    def close(self, seconds):
-        """Wait for what still runs, and close everything."""
+    def settle(self, seconds):
+        """Wait for what still runs."""
         end = self._clock() + seconds
         while self._clock() < end and any(
                 course.is_working for course in self._courses):
@@ -374,3 +369,9 @@ class Engine:
                 function(*arguments)
             except queue.Empty:
                 continue
+
+    def close(self):
+        """Close the source; raises CephError."""
+        if self._source is not None:
+            self._source.close()
+        self._source = None

@@ -39,7 +39,7 @@ class Lane:
         self._size = size
         self._grain_bytes = grain_bytes
         self._zeros = zeros
-        self._window = window
+        self.window = window
         self._throttles = throttles
         self._events = events
         self._clock = clock
@@ -66,7 +66,7 @@ class Lane:
     def is_idle(self):
         """Whether it could be sent more."""
         return not self._jobs and (
-            self.under_way_bytes <= self._window.size_bytes // 2)
+            self.under_way_bytes <= self.window.size_bytes // 2)
 
     @property
     def is_written(self):
@@ -122,7 +122,7 @@ class Lane:
         while self._jobs:
             length = self._jobs[0].length
             if self.under_way_bytes and (
-                    self.under_way_bytes + length > self._window.size_bytes):
+                    self.under_way_bytes + length > self.window.size_bytes):
                 break
             now = self._clock()
             delay = max((throttle.delay(now)
@@ -167,7 +167,8 @@ class Lane:
     def _begin(self, number):
         """Begin with an object; all that lies before it has been seen."""
         if self._current is not None:
-            self._current.is_cut = True
+            self._current.cut()
+            self._compare(self._current)
             self._settle(self._current)
         # What is a hole at the source may be something here.
         end = min(number, self._compared_below)
@@ -191,8 +192,7 @@ class Lane:
         if number + 1 < end:
             self._holes.appendleft((number + 1, end))
         state = self._state(number, is_compared=True)
-        state.is_cut = True
-        state.parts.append((state.start, [], list(state.expected)))
+        state.cut()
         self._objects[number] = state
         return state
 
@@ -233,7 +233,7 @@ class Lane:
         self.push()
 
     def _compare(self, state):
-        if state.known is None:
+        if state.known is None or state.is_forgotten:
             return
         parts, state.parts = state.parts, []
         for start, runs, sums in parts:
@@ -308,7 +308,7 @@ class Lane:
         if job.held:
             self.sent_bytes += job.length
             now = self._clock()
-            self._window.acknowledge(now, job.length, now - begun_at)
+            self.window.acknowledge(now, job.length, now - begun_at)
         job.state.is_changed = True
         job.state.writes -= 1
         if job.held and not job.state.is_forgotten:

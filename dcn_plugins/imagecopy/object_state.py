@@ -27,6 +27,8 @@ class ObjectState:
         self.is_forgotten = False
         self._grain_bytes = grain_bytes
         self._zeros = tuple(expected)
+        # Up to which grain there were pieces, and the gaps between them.
+        self._seen = 0
 
     @property
     def is_written(self):
@@ -37,7 +39,21 @@ class ObjectState:
     def expect(self, start, sums):
         """Note the checksums of a piece of it."""
         first = (start - self.start) // self._grain_bytes
+        self._skip(first)
         self.expected[first:first + len(sums)] = sums
+        self._seen = first + len(sums)
+
+    def cut(self):
+        """Note that no more pieces come; the rest of it is zeros."""
+        self._skip(len(self.expected))
+        self.is_cut = True
+
+    def _skip(self, grain):
+        """Have what no piece is about compared, too."""
+        if self.is_compared and self._seen < grain:
+            self.parts.append((self._place(self._seen), [], list(
+                self._zeros[self._seen:grain])))
+        self._seen = grain
 
     def know(self, sums):
         """Note what it has; where it has nothing it has zeros."""

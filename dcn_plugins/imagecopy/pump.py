@@ -3,7 +3,6 @@
 
 import queue
 
-from dcn_plugins.imagecopy import plan
 from dcn_plugins.imagecopy import stream as streams
 
 # How often it is looked at what does not happen.
@@ -36,36 +35,54 @@ class Pump:
         self._digest = digest
         self._idle_seconds = 0.0
         self._ticked_at = clock()
-        self._left_bytes = memory.total_bytes
+        self._lanes = []
         self.streams = []
         self.is_paused = False
         self.detached = []
 
     def add(self, lanes, begin=0):
         """Begin a pass over the source for some lanes."""
-        quota_bytes = self._left_bytes
-        if self.streams:
-            # Enough for one piece that is read and one that is written, and
-            # the first stream has less from now on.
-            first = self.streams[0]
-            quota_bytes = max(2 * plan.PIECE_BYTES,
-                              first.quota_bytes // (len(first.lanes) + 1))
-            first.quota_bytes = max(2 * plan.PIECE_BYTES,
-                                    first.quota_bytes - quota_bytes)
+        self._lanes += [lane for lane in lanes if lane not in self._lanes]
         stream = streams.Stream(
             self._source, self._ranges, self._size, lanes, self._memory,
-            quota_bytes, self._grains, self._events,
+            self._share_bytes, self._grains, self._events,
             None if self.streams else self._digest, begin)
         self.streams.append(stream)
+        self._share()
         return stream
 
-    def step(self):
-        """Do what can be done, and what has ended meanwhile; may wait a bit.
+    @property
+    def _share_bytes(self):
+        """What one lane may hold, and one stream that is not the first.
+
+        However many targets answer nothing, the others have some memory left:
+        a target may have a share under way, and one that has been read.
         """
-        delays = [_TICK_SECONDS]
+        return self._memory.total_bytes // (2 * len(self._lanes) + 1)
+
+    def _share(self):
+        """Divide the memory among the streams, and among those they feed."""
+        active = [stream for stream in self.streams if stream.is_active]
+        share_bytes = self._share_bytes
+        for stream in active:
+            stream.quota_bytes = (
+                self._memory.total_bytes - share_bytes * (len(active) - 1)
+                if stream is active[0] else share_bytes)
+        going = [lane for lane in self._lanes
+                 if not (lane.error or lane.is_verified)]
+        for lane in going:
+            lane.window.limit(share_bytes if len(going) > 1
+                              else self._memory.total_bytes)
+
+    def step(self, wait_seconds=_TICK_SECONDS):
+        """Do what can be done, and what has ended meanwhile.
+
+        :param wait_seconds: how long it may wait for something to do.
+        """
+        delays = [wait_seconds]
         if not self.is_paused:
             for stream in self.streams:
-                if stream.error is None:
+                if stream.error is None and stream.is_needed:
                     stream.fill()
                 delays += [delay for delay in map(_push, stream.lanes)
                            if delay]
@@ -98,6 +115,7 @@ class Pump:
                             if lane.error is None]
 
     def _tick(self, elapsed):
+        self._share()
         stream = self.streams[0] if self.streams else None
         if stream is None or len(stream.lanes) < 2 or self.is_paused:
             return

@@ -15,7 +15,8 @@ class Stream:
     :param source: has ``read``, which takes what to call at its end.
     :param ranges: what is read of it; ``size`` of the image.
     :param memory: an :class:`~dcn_plugins.imagecopy.memory.Memory`.
-    :param quota_bytes: of the memory, for this stream.
+    :param quota_bytes: of the memory, for this stream, at least; it may be
+        raised.
     :param grains: a :class:`~dcn_plugins.imagecopy.grains.Grains`.
     :param digest: gets all pieces, too; ``None`` if there is none.
     :param events: queue for the thread that copies.
@@ -34,9 +35,9 @@ class Stream:
         self._grains = grains
         self._events = events
         self._digest = digest
-        self._pieces = plan.pieces(ranges, min(
-            (lane.target.object_bytes for lane in lanes),
-            default=plan.PIECE_BYTES), begin)
+        self._pieces = plan.pieces(ranges, plan.piece_bytes(
+            quota_bytes, min((lane.target.object_bytes for lane in lanes),
+                             default=plan.PIECE_BYTES)), begin)
         self._piece = next(self._pieces, None)
         self._reading = {}
         self._reading_bytes = 0
@@ -54,6 +55,12 @@ class Stream:
     def is_needed(self):
         """Whether anybody waits for what it reads."""
         return bool(self.lanes or self._digest)
+
+    @property
+    def is_active(self):
+        """Whether it needs memory, now or later."""
+        return self._held_bytes > 0 or (
+            self.is_needed and self.error is None and not self.is_ended)
 
     def fill(self):
         """Read as far ahead as the memory allows; end when all is read."""

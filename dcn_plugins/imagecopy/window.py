@@ -24,11 +24,20 @@ class Window:
 
     def __init__(self, most_bytes=MOST_BYTES):
         self._most_bytes = most_bytes
-        self.size_bytes = min(2 * LEAST_BYTES, most_bytes)
+        self._wanted_bytes = 2 * LEAST_BYTES
         self._rounds = []
         self._begun_at = None
         self._bytes = 0
         self._least_seconds = None
+
+    @property
+    def size_bytes(self):
+        """How much may be under way now."""
+        return min(self._most_bytes, self._wanted_bytes)
+
+    def limit(self, most_bytes):
+        """Change what it may be at most."""
+        self._most_bytes = most_bytes
 
     def acknowledge(self, now, length, seconds):
         """Note that so many bytes took so long, and now is that."""
@@ -52,4 +61,4 @@ class Window:
         # What is measured cannot exceed what is allowed: to see whether there
         # is more, more has to be allowed.
         grown = self.size_bytes * 2 if held > self.size_bytes else held
-        self.size_bytes = max(LEAST_BYTES, min(grown, self._most_bytes))
+        self._wanted_bytes = max(LEAST_BYTES, min(grown, MOST_BYTES))

@@ -53,11 +53,13 @@ class Worker:
             self._engine.run()
         except exceptions.DCNError as exc:
             self._say(protocol.FAILED, error=protocol.packed_error(exc))
-        for _number in range(self._asked):
-            store, is_kept = self._replies.get()
+        replies = [self._replies.get() for _number in range(self._asked)]
+        self._engine.settle(_CLOSE_SECONDS)
+        for store, is_kept in replies:
             if not is_kept:
                 self._engine.discard(store)
-        self._engine.close(_CLOSE_SECONDS)
+        self._engine.settle(_CLOSE_SECONDS)
+        self._engine.close()
 
     def _listen(self):
         for text in self._orders:
