@@ -2,7 +2,6 @@
 """An image that copies are made of."""
 
 import errno
-import logging
 import os
 import queue
 import random
@@ -12,8 +11,6 @@ from dcn_plugins.ceph import errors
 from dcn_plugins.ceph import image_handle
 from dcn_plugins import exceptions
 from dcn_plugins import extents
-
-LOG = logging.getLogger(__name__)
 
 # So many objects that a map calls empty are looked at. A map that lies about
 # one in a hundred is found out in seven of eight copies.
@@ -47,8 +44,10 @@ class CopySource:
         """Return where there is data, in order; widened to whole objects
         where that is known at once.
 
-        What a map calls empty is sampled, and the map is not believed if one
-        of the samples has data.
+        What a map calls empty is sampled. librbd reads zeros there without
+        asking any OSD, so there is nothing to copy from if that is wrong.
+
+        :raises VerifyFailed: if one of the samples has data.
         """
         size = self._image.object_bytes
         found = extents.merged(self._image.extents(self._image.has_map))
@@ -59,11 +58,10 @@ class CopySource:
             for number in range(begin // size, -(-end // size))]
         for number in self._not_empty(
                 random.sample(empty, min(_SAMPLES, len(empty)))):
-            LOG.warning(
-                '%s: the object map says that object %d is empty, and it has '
-                'data. The whole image is read. Run "rbd object-map rebuild"',
-                self._image.doing, number)
-            return [(0, self.size)]
+            raise exceptions.VerifyFailed(
+                self.name, number * size, 'the object map says that there is '
+                'no data, and there is some; run "rbd object-map rebuild '
+                f'{self._pool}/{self._name}@{self._snapshot}"')
         return found
 
     def _not_empty(self, numbers):

@@ -221,10 +221,13 @@ class CopyTarget:
     def zero(self, offset, length, done):
         """Begin to make a part read as zeros.
 
-        What ends within a grain, at the end of the image, is written: an
+        The last grain of an image that ends within an object is written: an
         object that ends anywhere in it has no checksum.
         """
-        tail = (offset + length) % checksums.GRAIN_BYTES
+        tail = 0
+        if offset + length == self._size and self._size % self.object_bytes:
+            tail = (self._size % checksums.GRAIN_BYTES
+                    or checksums.GRAIN_BYTES)
         if not tail:
             self._image.zero(offset, length, done)
             return

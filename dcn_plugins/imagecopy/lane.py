@@ -215,10 +215,11 @@ class Lane:
         self._asked -= 1
         if state.is_forgotten or self.error:
             return
-        if code == -errno.EINVAL:
-            # It ends anywhere: nothing of it counts.
-            sums = [None] * len(state.expected)
-        elif code < 0:
+        if code == -errno.EINVAL and state.is_compared and self._may_write and (
+                state.known is None):
+            self._clear(state)
+            return
+        if code < 0:
             self.fail(self.target.error(code))
             return
         if state.is_compared and state.known is None:
@@ -231,6 +232,15 @@ class Lane:
                 return
             del self._objects[state.number]
         self.push()
+
+    def _clear(self, state):
+        """Empty an object that was not made by us and has no checksum."""
+        self._asked += 1
+
+        def ended(code):
+            self._events.put((self._answered, (state, code, [])))
+
+        self._try(lambda: self.target.zero(state.start, state.length, ended))
 
     def _compare(self, state):
         if state.known is None or state.is_forgotten:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Copy one image from one Ceph cluster to several others."""
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -77,7 +78,7 @@ class _Copy:
         self._process = subprocess.Popen(
             [_interpreter(), '-m', _MODULE, str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={**_ALLOCATION, **os.environ})
+            stderr=subprocess.PIPE, bufsize=0, env={**_ALLOCATION, **os.environ})
         for name, read in (('answers', self._listen), ('log', self._log)):
             native.module('threading').Thread(
                 target=read, name=f'dcn-copy-{name}', daemon=True).start()
@@ -85,7 +86,8 @@ class _Copy:
         return self
 
     def __exit__(self, *_exc):
-        self._process.stdin.close()
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(_END_SECONDS)
         except native.module('subprocess').TimeoutExpired:
@@ -179,7 +181,6 @@ class _Copy:
         try:
             with self._lock:
                 self._process.stdin.write(protocol.line(kind, **content))
-                self._process.stdin.flush()
         # Its end is heard elsewhere. ValueError: it is over.
         except (OSError, ValueError) as exc:
             LOG.debug('The process that copies does not listen: %s', exc)

@@ -138,8 +138,8 @@ class FakeTarget:
             found[begin:end] = bytes(end - begin)
             if begin + length == self.object_bytes:
                 del found[begin:]
-        tail = (offset + length) % GRAIN_BYTES
-        if tail:
+        if offset + length == self.size and self.size % self.object_bytes:
+            tail = self.size % GRAIN_BYTES or GRAIN_BYTES
             self.put(offset + length - tail, bytes(tail))
         self.calls.end(done, self.code)
 

@@ -28,6 +28,7 @@ from tests.lab import wan
 #: Where images are read, and the first one that they are written to.
 SOURCE, TARGET = layouts.CENTRAL, 'dcn0'
 POOL = 'images'
+WATCH_SECONDS = 12
 
 
 class Rig(fixtures.Fixture):
@@ -74,9 +75,16 @@ def start(directory, edges=1, link=None):
     if link:
         wan.up(lab)
     with concurrent.futures.ThreadPoolExecutor(2) as starters:
-        list(starters.map(
-            lambda site: ceph.Cluster(lab, site).start(), lab.sites))
+        list(starters.map(lambda site: _start(lab, site), lab.sites))
     return lab
+
+
+def _start(lab, site):
+    cluster = ceph.Cluster(lab, site)
+    cluster.start()
+    # How long a client that was killed is in the way: half a minute, else.
+    cluster.ceph('config', 'set', 'osd', 'osd_client_watch_timeout',
+                 str(WATCH_SECONDS))
 
 
 def main(action, directory, *words):

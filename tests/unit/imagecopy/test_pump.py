@@ -38,7 +38,7 @@ def image(size, parts):
 
 class CopyTest(pump_case.PumpTestCase):
 
-    @hypothesis.settings(max_examples=60, deadline=None)
+    @hypothesis.settings(max_examples=40, deadline=None)
     @hypothesis.given(data=layouts(), before=layouts(),
                       object_bytes=strategies.sampled_from(
                           [GRAIN, MIB, 4 * MIB, 8 * MIB]),
