@@ -26,8 +26,9 @@ LOG = logging.getLogger(__name__)
 
 _ZEROS = ctypes.create_string_buffer(checksums.GRAIN_BYTES)
 _EXCLUSIVE = 0
-# What a lock, or a watcher, of somebody else is answered with.
-_BUSY = (errno.EROFS, errno.EBUSY, errno.EAGAIN)
+# What a lock or a watcher of somebody else is answered with, and what he has
+# made, or removed, since we looked.
+_BUSY = (errno.EROFS, errno.EBUSY, errno.EAGAIN, errno.EEXIST, errno.ENOENT)
 
 
 class Found(enum.Enum):
@@ -202,8 +203,8 @@ class CopyTarget:
                 options.clone(self._context, base, self._snapshot,
                               self._partial)
             except exceptions.CephRefused as exc:
-                # A snapshot that is not protected, for example.
-                if exc.errno in _BUSY:
+                # There is none, or its snapshot is not protected.
+                if exc.errno == errno.EEXIST:
                     raise
                 LOG.info('%s: no clone of %s: %s', self._doing, base, exc)
                 return False
