@@ -41,10 +41,9 @@ class CopySource:
                 f'@{self._image.snapshot_id}')
 
     def extents(self):
-        """Return where there is data, in order; widened to whole objects
-        where that is known at once.
+        """Return where there is data, in order.
 
-        What a map calls empty is sampled. librbd reads zeros there without
+        In whole objects where a map knows them at once. What a map calls empty is sampled. librbd reads zeros there without
         asking any OSD, so there is nothing to copy from if that is wrong.
 
         :raises VerifyFailed: if one of the samples has data.

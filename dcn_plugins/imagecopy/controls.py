@@ -40,11 +40,16 @@ def orders(requests, paused, total, stores):
     return [Order(
         is_paused=not any(request is one for one in going),
         total=None if total is None else total / max(1, len(going)),
-        stores={target.store: stores[target.store] / max(
-            1, users.count(target.store))
-            for target in request.targets
-            if stores.get(target.store) is not None})
+        stores=_shares(request, stores, users))
         for request in requests]
+
+
+def _shares(request, stores, users):
+    """Return what each limited store of a request may get of it."""
+    return {target.store: stores[target.store] / max(
+        1, users.count(target.store))
+        for target in request.targets
+        if stores.get(target.store) is not None}
 
 
 class Controls:

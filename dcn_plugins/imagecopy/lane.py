@@ -215,14 +215,14 @@ class Lane:
         self._asked -= 1
         if state.is_forgotten or self.error:
             return
-        if code == -errno.EINVAL and state.is_compared and self._may_write and (
-                state.known is None):
+        is_first = state.is_compared and state.known is None
+        if code == -errno.EINVAL and is_first and self._may_write:
             self._clear(state)
             return
         if code < 0:
             self.fail(self.target.error(code))
             return
-        if state.is_compared and state.known is None:
+        if is_first:
             state.know(sums)
             self._compare(state)
         else:
@@ -330,10 +330,10 @@ class Lane:
     def _settle(self, state):
         """See whether an object is as it should be."""
         if state.is_forgotten or not state.is_cut or not state.is_written or (
-                state.is_asked):
+                state.is_settled):
             return
+        state.is_settled = True
         if state.is_changed:
-            state.is_asked = True
             self._questions.append(state)
             self.push()
         else:

@@ -23,7 +23,7 @@ class ObjectState:
         self.parts = []
         self.writes = 0
         self.done_bytes = 0
-        self.is_cut = self.is_changed = self.is_asked = False
+        self.is_cut = self.is_changed = self.is_settled = False
         self.is_forgotten = False
         self._grain_bytes = grain_bytes
         self._zeros = tuple(expected)

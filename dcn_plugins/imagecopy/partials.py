@@ -50,8 +50,8 @@ def _partial(rbd, ioctx, name, clock):
             kept = _record(ioctx, image.id())
             begun_at = (kept.begun_at if kept
                         else image.create_timestamp().timestamp())
-            # We watch it ourselves.
-            others = len(list(image.watchers_list())) > 1
+            # Whoever only reads does not watch.
+            others = bool(list(image.watchers_list()))
     except rbd.ImageNotFound:
         # It ended meanwhile, or has a name and no more.
         return None
@@ -78,6 +78,7 @@ def remove(ioctx, partial):
                            f'removing {partial.name}'):
         try:
             with rbd.Image(ioctx, partial.name) as image:
+                # We are one of them.
                 if len(list(image.watchers_list())) > 1:
                     return False
                 for snapshot in list(image.list_snaps()):

@@ -104,9 +104,7 @@ class Pump:
         function(*arguments)
 
     def _leave(self):
-        """Let go of lanes that have failed, and of all for which we cannot
-        read.
-        """
+        """Let go of lanes that have failed, or that we cannot read for."""
         for stream in self.streams:
             if stream.error is not None:
                 for lane in stream.lanes:

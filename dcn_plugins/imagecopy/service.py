@@ -78,7 +78,8 @@ class _Copy:
         self._process = subprocess.Popen(
             [_interpreter(), '-m', _MODULE, str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, bufsize=0, env={**_ALLOCATION, **os.environ})
+            stderr=subprocess.PIPE, bufsize=0,
+            env={**_ALLOCATION, **os.environ})
         for name, read in (('answers', self._listen), ('log', self._log)):
             native.module('threading').Thread(
                 target=read, name=f'dcn-copy-{name}', daemon=True).start()

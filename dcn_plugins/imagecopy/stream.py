@@ -6,7 +6,7 @@ from dcn_plugins.imagecopy import held
 from dcn_plugins.imagecopy import plan
 
 # librbd has what it reads twice for a moment.
-_MOST_READ_BYTES = 24 << 20
+_MOST_READ_BYTES = 16 << 20
 
 
 class Stream:

@@ -7,7 +7,7 @@ disks of guests. Nobody has to know the link: it is seen from what comes back.
 """
 
 LEAST_BYTES = 8 << 20
-MOST_BYTES = 64 << 20
+MOST_BYTES = 48 << 20
 
 # How long a measurement counts.
 _ROUND_SECONDS = 1.0

@@ -5,6 +5,7 @@ All are commands of their own and run in turn in one run, on the same images.
 The clusters are on one machine, and share its cores with the copier.
 """
 
+import json
 import os
 import random
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 
+from dcn_plugins.imagecopy import record
 from tests.bench import copy_bars as bars
 from tests.functional.imagecopy import rig
 from tests.lab import wan
@@ -36,23 +38,23 @@ def run(size_mib, rounds, link=None):
             first = number % len(cases)
             for layout in (bars.SPARSE, bars.DENSE):
                 for name in [*cases][first:] + [*cases][:first]:
-                    figures = bench.measure(layout, cases[name])
-                    found.append((layout, name, figures))
+                    took = bench.measure(layout, name, cases[name])
+                    found.append((layout, name, took))
                     print(f'  {layout:6} {name:26} '
-                          f'{figures["seconds"]:7.2f} s '
-                          f'{figures["cpu_seconds"]:6.2f} s of CPU '
-                          f'{figures["rss_mib"]:5.0f} MiB', flush=True)
+                          f'{took["seconds"]:7.2f} s '
+                          f'{took["cpu_seconds"]:6.2f} s of CPU '
+                          f'{took["rss_mib"]:5.0f} MiB', flush=True)
         bench.remove()
     rate = site.lab.wan.rate_kbit if link else 0
-    record = {
+    figures = {
         'size_bytes': size_mib * MIB, 'data_bytes': bench.data_bytes,
         'rounds': found, 'medians': bars.medians(found),
         'rtt_ms': site.lab.wan.rtt_ms if link else None,
         'link_bytes_per_second': rate * 125 or None,
         'load': os.getloadavg()}
-    verdicts = bars.bars(record)
-    record['bars'] = [bar.to_record() for bar in verdicts]
-    return record, verdicts
+    verdicts = bars.bars(figures)
+    figures['bars'] = [bar.to_record() for bar in verdicts]
+    return figures, verdicts
 
 
 class Bench:
@@ -132,15 +134,14 @@ class Bench:
             bars.QEMU_WHOLE: lambda layout: (
                 create(layout) + qemu_img(layout) + freeze(layout)),
             bars.EXPORT: lambda layout: pipe(layout, '', False),
-            bars.DIFF: lambda layout: pipe(layout, '-diff', True),
-            }
+            bars.DIFF: lambda layout: pipe(layout, '-diff', True)}
 
-    def measure(self, layout, case):
+    def measure(self, layout, name, case):
         """Run the commands of a case; return what they took."""
         self._clear(layout)
-        commands = case(layout)
-        if case is self._first_case(commands):
+        if name == bars.FIRST:
             self._forget_proof(layout)
+        commands = case(layout)
         begin = time.monotonic()
         usages = [usage for pipeline in commands
                   for usage in _pipeline(pipeline)]
@@ -148,3 +149,80 @@ class Bench:
                 'cpu_seconds': sum(usage.ru_utime + usage.ru_stime
                                    for usage in usages),
                 'rss_mib': max(usage.ru_maxrss for usage in usages) / 1024}
+
+    def remove(self):
+        """Remove all images."""
+        for layout in (bars.SPARSE, bars.DENSE):
+            self._clear(layout)
+            self._drop(rig.SOURCE, layout)
+
+    def _clear(self, layout):
+        for site in (rig.TARGET, _OTHER):
+            if layout in self._site.rbd(site, 'ls', rig.POOL).split():
+                self._drop(site, layout)
+
+    def _drop(self, site, layout):
+        _run(self._rbd(site, 'snap', 'unprotect', f'{layout}@snap'),
+             is_checked=False)
+        _run(self._rbd(site, 'snap', 'purge', '--no-progress', layout))
+        _run(self._rbd(site, 'rm', '--no-progress', layout))
+
+    def _create(self, site, layout):
+        _run(self._rbd(site, 'create', '--size', f'{self._size}B',
+                       '--object-size', '8M', layout))
+
+    def _freeze(self, site, layout):
+        _run(self._rbd(site, 'snap', 'create', '--no-progress',
+                       f'{layout}@snap'))
+        _run(self._rbd(site, 'snap', 'protect', f'{layout}@snap'))
+
+    def _forget_proof(self, layout):
+        """Have the hash be computed again."""
+        conf = self._site.conf(rig.SOURCE)
+        info = json.loads(subprocess.run(
+            self._rbd(rig.SOURCE, 'info', '--format', 'json', layout),
+            check=True, stdout=subprocess.PIPE, timeout=60).stdout)
+        _run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
+              f'rbd_header.{info["id"]}', record.PROOF_KEY],
+             is_checked=False)
+
+    def _rbd(self, site, *arguments):
+        return ['rbd', '-c', self._site.conf(site), '-p', rig.POOL,
+                *arguments]
+
+    def _url(self, site, layout, snapshot=''):
+        return (f'rbd:{rig.POOL}/{layout}{snapshot}'
+                f':conf={self._site.conf(site)}')
+
+
+def _run(command, is_checked=True):
+    done = subprocess.run(command, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=900)
+    if is_checked and done.returncode:
+        raise RuntimeError(f'{command}: {done.stderr.decode()}')
+
+
+def _pipeline(commands):
+    """Run commands, each of which reads what the one before has written.
+
+    :returns: what each of them, with its children, has used.
+    """
+    running, source = [], subprocess.DEVNULL
+    for number, command in enumerate(commands):
+        is_last = number + 1 == len(commands)
+        process = subprocess.Popen(
+            command, stdin=source, stdout=(
+                subprocess.DEVNULL if is_last else subprocess.PIPE))
+        if source != subprocess.DEVNULL:
+            source.close()
+        source = process.stdout
+        running.append(process)
+    usages = []
+    for command, process in zip(commands, running):
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f'{command} has ended with '
+                               f'{process.returncode}')
+        usages.append(usage)
+    return usages
