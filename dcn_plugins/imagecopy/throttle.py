@@ -6,6 +6,8 @@ import dataclasses
 # What may be sent at once after a pause, and the longest single write.
 _BURST_SECONDS = 0.1
 _LEAST_PART_BYTES = 64 << 10
+# What no clock is exact to is no reason to ask again.
+_LEAST_SECONDS = 0.001
 
 
 class Throttle:
@@ -37,7 +39,9 @@ class Throttle:
         self._settle(now)
         if self._rate is None or self._allowed >= 0:
             return 0.0 if self._rate != 0 else 1.0
-        return min(1.0, -self._allowed / self._rate) if self._rate else 1.0
+        if not self._rate:
+            return 1.0
+        return max(_LEAST_SECONDS, min(1.0, -self._allowed / self._rate))
 
     def spend(self, length):
         """Note that so many bytes were sent."""

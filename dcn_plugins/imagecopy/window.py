@@ -9,9 +9,10 @@ disks of guests. Nobody has to know the link: it is seen from what comes back.
 LEAST_BYTES = 8 << 20
 MOST_BYTES = 48 << 20
 
-# How long a measurement counts.
+# How long a measurement counts: a rate for some seconds, a round trip for a
+# minute, as it is seen only while no queue is full.
 _ROUND_SECONDS = 1.0
-_ROUNDS = 10
+_ROUNDS, _RATE_ROUNDS = 60, 10
 # Round trip times rise when queues fill; twice what the link holds is enough.
 _GAIN = 2.0
 
@@ -55,7 +56,7 @@ class Window:
         self._resize()
 
     def _resize(self):
-        rate = max(rate for rate, _seconds in self._rounds)
+        rate = max(rate for rate, _seconds in self._rounds[-_RATE_ROUNDS:])
         delay = min(seconds for _rate, seconds in self._rounds)
         held = int(_GAIN * rate * delay)
         # What is measured cannot exceed what is allowed: to see whether there

@@ -62,6 +62,7 @@ class FakeSource:
         self.read_bytes = 0
         self.code = None
         self.is_there = True
+        self.is_closed = False
 
     def extents(self):
         return self.ranges
@@ -85,7 +86,7 @@ class FakeSource:
         self.attributes[key] = text
 
     def close(self):
-        self.is_there = None
+        self.is_closed = True
 
 
 class FakeTarget:
