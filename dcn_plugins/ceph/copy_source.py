@@ -43,8 +43,9 @@ class CopySource:
     def extents(self):
         """Return where there is data, in order.
 
-        In whole objects where a map knows them at once. What a map calls empty is sampled. librbd reads zeros there without
-        asking any OSD, so there is nothing to copy from if that is wrong.
+        In whole objects where a map knows them at once. What a map calls
+        empty is sampled. librbd reads zeros there without asking any OSD, so
+        there is nothing to copy from if that is wrong.
 
         :raises VerifyFailed: if one of the samples has data.
         """
@@ -56,7 +57,8 @@ class CopySource:
             extents.aligned(found, size, self.size), self.size)
             for number in range(begin // size, -(-end // size))]
         for number in self._not_empty(
-                random.sample(empty, min(_SAMPLES, len(empty)))):
+                random.SystemRandom().sample(
+                    empty, min(_SAMPLES, len(empty)))):
             raise exceptions.VerifyFailed(
                 self.name, number * size, 'the object map says that there is '
                 'no data, and there is some; run "rbd object-map rebuild '

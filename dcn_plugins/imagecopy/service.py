@@ -75,7 +75,8 @@ class _Copy:
 
     def __enter__(self):
         subprocess = native.module('subprocess')
-        self._process = subprocess.Popen(
+        # Nothing of a request is in the command.
+        self._process = subprocess.Popen(  # nosec B603
             [_interpreter(), '-m', _MODULE, str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0,

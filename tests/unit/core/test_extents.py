@@ -22,12 +22,12 @@ class ExtentsTest(testtools.TestCase):
         found = extents.merged(ranges)
         self.assertEqual(covered(ranges), covered(found))
         for (_start, end), (start, _end) in zip(found, found[1:]):
-            self.assertTrue(end < start)
+            self.assertLess(end, start)
 
     @hypothesis.given(ranges=RANGES, step=strategies.integers(1, 50))
     def test_aligned_ranges_cover_no_less_and_whole_steps(self, ranges, step):
         found = extents.aligned(extents.merged(ranges), step, 300)
-        self.assertTrue(covered(ranges) <= covered(found))
+        self.assertLessEqual(covered(ranges), covered(found))
         self.assertTrue(all(start % step == 0 and (
             end % step == 0 or end == 300) for start, end in found))
 

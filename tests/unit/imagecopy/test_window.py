@@ -24,10 +24,10 @@ class WindowTest(testtools.TestCase):
 
     def test_it_fills_a_long_link(self):
         for rate, delay in ((125e6, 0.08), (125e6, 0.15), (50e6, 0.3)):
-            self.assertTrue(self.settled(rate, delay) >= rate * delay)
+            self.assertGreaterEqual(self.settled(rate, delay), rate * delay)
 
     def test_it_does_not_fill_queues(self):
-        self.assertTrue(self.settled(125e6, 0.002) <= 16 * MIB)
+        self.assertLessEqual(self.settled(125e6, 0.002), 16 * MIB)
 
     def test_it_is_bounded(self):
         found = window.Window(10 * MIB)
