@@ -52,3 +52,18 @@ def cut(ranges, step):
 def total_bytes(ranges):
     """Return how many bytes are in them."""
     return sum(end - start for start, end in ranges)
+
+
+def places(ranges, positions):
+    """Return what is at some positions of all that is in the ranges.
+
+    :param positions: numbers from 0 to one less than there are places.
+    """
+    found = []
+    before = 0
+    left = sorted(positions, reverse=True)
+    for start, end in ranges:
+        while left and left[-1] - before < end - start:
+            found.append(start + left.pop() - before)
+        before += end - start
+    return found

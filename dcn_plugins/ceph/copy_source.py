@@ -53,12 +53,13 @@ class CopySource:
         found = extents.merged(self._image.extents(self._image.has_map))
         if self._image.is_clone or self._image.is_striped:
             return found
-        empty = [number for begin, end in extents.complement(
-            extents.aligned(found, size, self.size), self.size)
-            for number in range(begin // size, -(-end // size))]
-        for number in self._not_empty(
-                random.SystemRandom().sample(
-                    empty, min(_SAMPLES, len(empty)))):
+        empty = [(begin // size, -(-end // size))
+                 for begin, end in extents.complement(
+                     extents.aligned(found, size, self.size), self.size)]
+        count = extents.total_bytes(empty)
+        chosen = random.SystemRandom().sample(
+            range(count), min(_SAMPLES, count))
+        for number in self._not_empty(extents.places(empty, chosen)):
             raise exceptions.VerifyFailed(
                 self.name, number * size, 'the object map says that there is '
                 'no data, and there is some; run "rbd object-map rebuild '

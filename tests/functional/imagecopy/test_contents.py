@@ -94,7 +94,8 @@ class LayoutTest(copy_case.CopyTestCase):
             copy_case.exceptions.VerifyFailed, copy_case.service.copy,
             self.request(name), lambda _: None)
         self.assertIn('object-map rebuild', str(exc))
-        self.assertEqual([], self.names(rig.TARGET))
+        # A partial one may be there, which was made meanwhile.
+        self.assertNotIn(name, self.names(rig.TARGET))
 
 
 class AgainTest(copy_case.CopyTestCase):

@@ -47,6 +47,12 @@ class ExtentsTest(testtools.TestCase):
         self.assertEqual(extents.total_bytes(found),
                          extents.total_bytes(parts))
 
+    @hypothesis.given(ranges=RANGES)
+    def test_all_positions_are_all_places(self, ranges):
+        found = extents.merged(ranges)
+        self.assertEqual(sorted(covered(ranges)), extents.places(
+            found, range(extents.total_bytes(found))))
+
     def test_a_small_gap(self):
         self.assertEqual([(0, 30)], extents.merged([(0, 10), (15, 30)], 5))
         self.assertEqual([(0, 10), (15, 30)],
