@@ -200,6 +200,96 @@ class CopyPostponed(CopyError):
                          image_id)
 
 
+class SourceMissing(CopyError):
+    """Report that nothing has, or tells, the image that is to be copied."""
+
+    outcome = Outcome.NOTHING_DONE
+    exit_code = 3
+
+    def __init__(self, image_id, reason):
+        self.reason = reason
+        super().__init__(
+            f'image {image_id} cannot be read from any source: {reason}',
+            image_id)
+
+
+class SourceChanged(CopyError):
+    """Report that the snapshot was removed while it was copied."""
+
+    outcome = Outcome.NOTHING_DONE
+    exit_code = 4
+
+    def __init__(self, image_id, source):
+        self.source = source
+        super().__init__(
+            f'the source {source} of image {image_id} was removed or replaced '
+            'while it was copied; the copy was removed', image_id)
+
+
+class CopyInterrupted(CopyError):
+    """Report that a copy has ended early, and can be gone on with."""
+
+    outcome = Outcome.PARTIAL
+    exit_code = 5
+
+    def __init__(self, image_id, reason):
+        self.reason = reason
+        super().__init__(
+            f'the copy of image {image_id} was interrupted: {reason}; the '
+            'next one goes on where it ended', image_id)
+
+
+class VerifyFailed(CopyError):
+    """Report data that are not what they should be.
+
+    :param offset: of the first ones that were found; ``None`` if nobody can
+        tell.
+    """
+
+    outcome = Outcome.PARTIAL
+    exit_code = 6
+
+    def __init__(self, place, offset, reason='the data differ'):
+        self.place = place
+        self.offset = offset
+        self.reason = reason
+        where = '' if offset is None else f' at offset {offset}'
+        super().__init__(f'{place}{where}: {reason}; nothing was published',
+                         None)
+
+
+class TargetBusy(CopyError):
+    """Report that somebody else copies the same image to the same place."""
+
+    outcome = Outcome.NOTHING_DONE
+    exit_code = 7
+
+    def __init__(self, image, fsid):
+        self.image = image
+        self.fsid = fsid
+        super().__init__(
+            f'another process works on the copy {image} in cluster {fsid}, or '
+            'has ended less than 30 s ago', None)
+
+
+class ForeignImage(CopyError):
+    """Report an image in our way that is not ours to touch."""
+
+    outcome = Outcome.NOTHING_DONE
+    exit_code = 8
+
+    def __init__(self, image, fsid, reason):
+        self.image = image
+        self.fsid = fsid
+        self.reason = reason
+        super().__init__(
+            f'{image} in cluster {fsid} is in the way: it {reason}. If '
+            'Glance has no location for it, it is left of an import that '
+            f'failed: remove it with "rbd snap purge {image}" and "rbd rm '
+            f'{image}" (after "rbd snap unprotect", if it has a snapshot)',
+            None)
+
+
 class CephError(DCNError):
     """Base of errors of Ceph.
 

@@ -9,6 +9,7 @@ as the machine may be busy.
 * ``__main__``: the command, the table and the exit code
 * ``stopwatch``: several cases in turn, so that noise hits all (pure)
 * ``verdict``: ratios and the bars they have to stay below (pure)
+* ``copy_suite``, ``copy_bars``: copies of images between clusters
 * ``nova_bars``: what is compared with what, and what is demanded (pure)
 * ``nova_suite``: all of Nova's figures in one run
 * ``nova_cloud``: hosts, aggregates, requests and databases

@@ -65,7 +65,18 @@ def parse(arguments):
     images.add_argument(
         '--wan', metavar='RTT,RATE',
         help='a line to each edge, like 20ms,1Gbit; none unless given')
-    for suite in (nova, locks, driver, leaks, blast, images):
+    copy = suites.add_parser(
+        'copy', help='copies of images beside what operators use')
+    copy.add_argument(
+        '--mib', type=int, default=4096, metavar='N',
+        help='size of the image, 4096 unless given; a quarter has data')
+    copy.add_argument(
+        '--rounds', type=int, default=3, metavar='N',
+        help='how often each way is taken, 3 unless given')
+    copy.add_argument(
+        '--wan', metavar='RTT,RATE',
+        help='to each target, like 20ms,1Gbit; none unless given')
+    for suite in (nova, locks, driver, leaks, blast, images, copy):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -124,8 +135,15 @@ def run_images(options):
     return image_suite.run(options.rounds, size, size // 4, options.wan)
 
 
+def run_copy(options):
+    """Run the suite of copies; return ``(record, bars)``."""
+    from tests.bench import copy_suite
+    return copy_suite.run(options.mib, options.rounds, options.wan)
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
-          'leaks': run_leaks, 'blast': run_blast, 'images': run_images}
+          'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
+          'copy': run_copy}
 
 
 def main(arguments=None, suites=SUITES):

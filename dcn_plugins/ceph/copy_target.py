@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image that is made by copying: partial, frozen, published.
+
+Each step leaves something that the next copy takes up, whatever happens to
+this one: a partial image is compared and completed, and one that has its name
+is complete.
+"""
+
+import ctypes
+import enum
+import errno
+import logging
+import os
+import time
+import urllib.parse
+
+from dcn_plugins.ceph import checksums
+from dcn_plugins.ceph import cluster as clusters
+from dcn_plugins.ceph import errors
+from dcn_plugins.ceph import flatten
+from dcn_plugins.ceph import image_handle
+from dcn_plugins.ceph import image_names
+from dcn_plugins import exceptions
+
+LOG = logging.getLogger(__name__)
+
+_ZEROS = ctypes.create_string_buffer(checksums.GRAIN_BYTES)
+_EXCLUSIVE = 0
+# What a lock or a watcher of somebody else is answered with, and what he has
+# made, or removed, since we looked.
+_BUSY = (errno.EROFS, errno.EBUSY, errno.EAGAIN, errno.EEXIST, errno.ENOENT)
+
+
+class Found(enum.Enum):
+    """What a target had when it was opened."""
+
+    NOTHING = 'nothing'
+    #: Some of it, or a base: what there is has to be compared.
+    PARTIAL = 'partial'
+    #: All of it, under its name.
+    WHOLE = 'whole'
+
+
+class CopyTarget:
+    """An image of a pool, while it is made.
+
+    :param cluster: a :class:`~dcn_plugins.ceph.cluster.Cluster`.
+    :param name: what it is called at its end; ``partial``: until then.
+    :param snapshot: what it is read from at its end.
+    :param key: of the attribute that says whose it is.
+    :param is_ours: function that says so of that attribute, or of ``None``.
+    :param text: of the attribute of a new one.
+    :param check: called while something is waited for; raises to stop.
+    :param step: called with the name of what has just been done, for tests.
+    """
+
+    def __init__(self, cluster, pool, name, partial, snapshot, size,
+                 object_bytes, key, is_ours, text, check=lambda: None,
+                 step=lambda name: None):
+        self._cluster = cluster
+        self._context = cluster.context(pool)
+        self._pool = pool
+        self._name = name
+        self._partial = partial
+        self._snapshot = snapshot
+        self._size = size
+        self._wanted_object_bytes = object_bytes
+        self._key = key
+        self._is_ours = is_ours
+        self._text = text
+        self._check = check
+        self._step = step
+        self._image = None
+        self._doing = f'copying to {pool}/{name} of {cluster.fsid}'
+
+    @property
+    def object_bytes(self):
+        return self._image.object_bytes
+
+    @property
+    def location(self):
+        """``rbd://FSID/POOL/IMAGE/SNAPSHOT``, as Glance writes it."""
+        return 'rbd://' + '/'.join(
+            urllib.parse.quote(part, '') for part in (
+                self._cluster.fsid, self._pool, self._name, self._snapshot))
+
+    def open(self, base=None):
+        """Open what there is, or make it; return what was :class:`Found`.
+
+        :param base: name of an image that has some of the content.
+        :raises TargetBusy: if somebody else copies to it.
+        :raises ForeignImage: if the name belongs to an image that is not
+            ours.
+        :raises CephError: if Ceph does not let us.
+        """
+        try:
+            return self._opened(base)
+        except exceptions.CephRefused as exc:
+            if exc.errno in _BUSY:
+                raise exceptions.TargetBusy(
+                    f'{self._pool}/{self._name}', self._cluster.fsid) from exc
+            raise
+
+    def _opened(self, base):
+        names = image_names.ImageNames(self._context)
+        names.finish_rename(self._partial, self._name)
+        if names.id_of(self._name):
+            return self._open_whole()
+        if names.id_of(self._partial):
+            found = self._adopt()
+            if found:
+                return found
+            self._step('distrust')
+        # Also what is left of one that was made or removed half.
+        self._remove(self._partial)
+        if base and self._clone(base):
+            return self._adopt()
+        self._create()
+        return Found.NOTHING
+
+    def _open_whole(self):
+        try:
+            self._image = image_handle.ImageHandle(
+                self._cluster, self._pool, self._name, self._snapshot)
+        except exceptions.CephRefused as exc:
+            if exc.errno != errno.ENOENT:
+                raise
+            raise self._foreign('has no snapshot ' + self._snapshot) from exc
+        text = clusters.attribute(self._context, self._image.header,
+                                  self._key)
+        if not self._is_ours(text) or self._image.size != self._size:
+            raise self._foreign('was not made by this copier from this image')
+        return Found.WHOLE
+
+    def _foreign(self, reason):
+        self.close()
+        return exceptions.ForeignImage(
+            f'{self._pool}/{self._name}', self._cluster.fsid, reason)
+
+    def _open_partial(self):
+        """Open it for writing, and nobody else can from now on."""
+        image = image_handle.ImageHandle(
+            self._cluster, self._pool, self._partial, is_writer=True)
+        try:
+            image.call('rbd_lock_acquire', _EXCLUSIVE)
+        except BaseException:
+            image.close()
+            raise
+        return image
+
+    def _adopt(self):
+        """Go on with a partial image; return ``None`` if it is of no use."""
+        try:
+            flatten.finish(self._cluster, self._pool, self._partial,
+                           self._check)
+            image = self._open_partial()
+        except exceptions.CephRefused as exc:
+            if exc.errno == errno.ENOENT:
+                return None
+            raise
+        try:
+            if not self._is_ours(clusters.attribute(
+                    self._context, image.header, self._key)):
+                image.close()
+                return None
+            self._thaw(image)
+            if image.size != self._size:
+                image.call('rbd_resize', self._size)
+        except BaseException:
+            image.close()
+            raise
+        self._image = image
+        return Found.PARTIAL
+
+    def _thaw(self, image):
+        """Remove the snapshot of a copy that ended before it had its name."""
+        if image.snapshot(self._snapshot) is not None:
+            if image.is_protected(self._snapshot):
+                image.call('rbd_snap_unprotect', self._snapshot.encode())
+            image.call('rbd_snap_remove', self._snapshot.encode())
+
+    def _features(self):
+        """Return what images get in this cluster, and what we need."""
+        return flatten.features(self._cluster.setting(
+            'rbd_default_features')) | image_handle.EXCLUSIVE_LOCK
+
+    def _create(self):
+        with image_names.Options(self._features(),
+                                 self._wanted_object_bytes) as options:
+            options.create(self._context, self._partial, self._size)
+        self._step('create')
+        self._image = self._open_partial()
+        self._step('lock')
+        clusters.set_attribute(self._context, self._image.header, self._key,
+                               self._text)
+        self._step('record')
+
+    def _clone(self, base):
+        """Clone a base and say whether there was one."""
+        with image_names.Options(self._features(),
+                                 self._wanted_object_bytes) as options:
+            try:
+                options.clone(self._context, base, self._snapshot,
+                              self._partial)
+            except exceptions.CephRefused as exc:
+                # There is none, or its snapshot is not protected.
+                if exc.errno == errno.EEXIST:
+                    raise
+                LOG.info('%s: no clone of %s: %s', self._doing, base, exc)
+                return False
+        self._step('clone')
+        with image_handle.ImageHandle(self._cluster, self._pool,
+                                      self._partial) as image:
+            clusters.set_attribute(self._context, image.header, self._key,
+                                   self._text)
+        return True
+
+    def write(self, offset, address, length, done):
+        """Begin to write; the memory must stay as it is up to the end."""
+        self._image.write(offset, address, length, done)
+
+    def zero(self, offset, length, done):
+        """Begin to make a part read as zeros.
+
+        The last grain of an image that ends within an object is written: an
+        object that ends anywhere in it has no checksum.
+        """
+        tail = 0
+        if offset + length == self._size and self._size % self.object_bytes:
+            tail = (self._size % checksums.GRAIN_BYTES
+                    or checksums.GRAIN_BYTES)
+        if not tail:
+            self._image.zero(offset, length, done)
+            return
+        codes = []
+
+        def ended(code):
+            codes.append(code)
+            if len(codes) == 1 + (length > tail):
+                done(min(codes))
+
+        if length > tail:
+            self._image.zero(offset, length - tail, ended)
+        self._image.write(offset + length - tail, ctypes.addressof(_ZEROS),
+                          tail, ended)
+
+    def sums(self, number, length, done):
+        """Begin to ask for the checksums of an object."""
+        self._image.sums(number, length, done)
+
+    def error(self, code):
+        """Return the error of a call that has returned ``code``."""
+        return errors.of(code, self._doing, os.strerror(-code))
+
+    def attribute(self, key):
+        """Return a text that is kept with the image, or ``None``."""
+        return clusters.attribute(self._context, self._image.header, key)
+
+    def set_attribute(self, key, text):
+        """Keep a text with the image."""
+        clusters.set_attribute(self._context, self._image.header, key, text)
+
+    def freeze(self):
+        """Take the snapshot that the image is read from, and protect it.
+
+        All writes must have ended. What is found out about them afterwards
+        still counts: a snapshot without a name of the image is nobody's.
+        """
+        name = self._snapshot.encode()
+        self._image.call('rbd_snap_create', name)
+        self._step('snapshot')
+        self._image.call('rbd_snap_protect', name)
+        self._step('protect')
+        if not self._wants_lock():
+            self._image.call('rbd_update_features',
+                             image_handle.EXCLUSIVE_LOCK, 0)
+
+    def _wants_lock(self):
+        return flatten.features(self._cluster.setting(
+            'rbd_default_features')) & image_handle.EXCLUSIVE_LOCK
+
+    def publish(self):
+        """Give the image its name; it is whole, verified and frozen."""
+        image_names.ImageNames(self._context).rename(
+            self._partial, self._name)
+        self._step('rename')
+
+    def discard(self):
+        """Remove the image, whatever it is called by now; raises CephError.
+
+        :raises TargetBusy: if somebody has opened it.
+        """
+        self.close()
+        for name in (self._partial, self._name):
+            self._remove(name)
+
+    def _remove(self, name):
+        try:
+            with image_handle.ImageHandle(self._cluster, self._pool, name,
+                                          is_writer=True) as image:
+                self._thaw(image)
+        except exceptions.CephRefused as exc:
+            if exc.errno != errno.ENOENT:
+                raise
+        image_names.ImageNames(self._context).remove(name)
+
+    def close(self):
+        """Close the image; waits for what is under way."""
+        if self._image:
+            self._image.close()
+        self._image = None
+
+
+def now():
+    """Return the seconds since 1970."""
+    return int(time.time())

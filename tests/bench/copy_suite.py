@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies of an image between clusters, beside what operators use.
+
+All are commands of their own and run in turn in one run, on the same images.
+The clusters are on one machine, and share its cores with the copier.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+from dcn_plugins.imagecopy import record
+from tests.bench import copy_bars as bars
+from tests.functional.imagecopy import rig
+from tests.lab import wan
+
+MIB = 1 << 20
+_OTHER = 'dcn1'
+
+
+def run(size_mib, rounds, link=None):
+    """Measure and print everything; return ``(record, bars)``.
+
+    :param size_mib: of the image, a quarter of which has data.
+    :param link: like ``20ms,1Gbit``, between the source and each target.
+    """
+    with rig.Rig(edges=2, link=link) as site:
+        wan.enter(site.lab)
+        bench = Bench(site, size_mib * MIB)
+        found = []
+        bench.make()
+        for number in range(rounds):
+            cases = bench.cases()
+            first = number % len(cases)
+            for layout in (bars.SPARSE, bars.DENSE):
+                for name in [*cases][first:] + [*cases][:first]:
+                    took = bench.measure(layout, name, cases[name])
+                    found.append((layout, name, took))
+                    print(f'  {layout:6} {name:26} '
+                          f'{took["seconds"]:7.2f} s '
+                          f'{took["cpu_seconds"]:6.2f} s of CPU '
+                          f'{took["rss_mib"]:5.0f} MiB', flush=True)
+        bench.remove()
+    rate = site.lab.wan.rate_kbit if link else 0
+    figures = {
+        'size_bytes': size_mib * MIB, 'data_bytes': bench.data_bytes,
+        'rounds': found, 'medians': bars.medians(found),
+        'rtt_ms': site.lab.wan.rtt_ms if link else None,
+        'link_bytes_per_second': rate * 125 or None,
+        'load': os.getloadavg()}
+    verdicts = bars.bars(figures)
+    figures['bars'] = [bar.to_record() for bar in verdicts]
+    return figures, verdicts
+
+
+class Bench:
+    """The images, and the ways to copy them."""
+
+    def __init__(self, site, size):
+        self._site = site
+        self._size = size
+        self._chance = random.Random(5)
+        self.data_bytes = 0
+
+    def make(self):
+        """Make an image with holes, and one with zeros in their place."""
+        with tempfile.NamedTemporaryFile(dir='/var/tmp') as scratch:
+            self._write(scratch)
+            for layout, zeros in ((bars.SPARSE, '4k'), (bars.DENSE, '0')):
+                self._create(rig.SOURCE, layout)
+                _run(['qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw',
+                      '-S', zeros, '-W', '-m', '16', scratch.name,
+                      self._url(rig.SOURCE, layout)])
+                self._freeze(rig.SOURCE, layout)
+
+    def _write(self, scratch):
+        """Write extents as an image of an operating system has them."""
+        scratch.truncate(self._size)
+        parts = []
+        while self.data_bytes < self._size // 4:
+            part = int(2 ** self._chance.uniform(14, 25)) & ~4095
+            parts.append(min(part, self._size // 4 - self.data_bytes))
+            self.data_bytes += parts[-1]
+        position = 0
+        gaps = [self._chance.expovariate(1) for _part in parts]
+        for part, gap in zip(parts, gaps):
+            position += int((self._size - self.data_bytes) * gap
+                            / sum(gaps)) & ~4095
+            scratch.seek(position)
+            scratch.write(os.urandom(part))
+            position += part
+        scratch.flush()
+
+    def cases(self):
+        """Return functions by name: each from a layout to its commands."""
+        conf = self._site.conf
+        ours = [sys.executable, '-m', 'dcn_plugins.imagecopy', '--json']
+        source, one, two = (f'{conf(site)}:{rig.POOL}' for site in (
+            rig.SOURCE, rig.TARGET, _OTHER))
+        qemu = ['qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw', '-W',
+                '-m', '16']
+
+        def qemu_img(layout):
+            return [[[*qemu, self._url(rig.SOURCE, layout, '@snap'),
+                      self._url(rig.TARGET, layout)]]]
+
+        def create(layout):
+            return [[self._rbd(rig.TARGET, 'create', '--size',
+                               f'{self._size}B', '--object-size', '8M',
+                               layout)]]
+
+        def freeze(layout):
+            return [[self._rbd(rig.TARGET, 'snap', 'create', '--no-progress',
+                               f'{layout}@snap')],
+                    [self._rbd(rig.TARGET, 'snap', 'protect',
+                               f'{layout}@snap')]]
+
+        def pipe(layout, verb, created):
+            return [*(create(layout) if created else []), [
+                self._rbd(rig.SOURCE, f'export{verb}', '--no-progress',
+                          f'{layout}@snap', '-'),
+                self._rbd(rig.TARGET, f'import{verb}', '--no-progress', '-',
+                          layout)]]
+
+        return {
+            bars.FIRST: lambda layout: [[[*ours, layout, source, one]]],
+            bars.LATER: lambda layout: [[[*ours, layout, source, one]]],
+            bars.BOTH: lambda layout: [[[*ours, layout, source, one, two]]],
+            bars.QEMU: lambda layout: create(layout) + qemu_img(layout),
+            bars.QEMU_WHOLE: lambda layout: (
+                create(layout) + qemu_img(layout) + freeze(layout)),
+            bars.EXPORT: lambda layout: pipe(layout, '', False),
+            bars.DIFF: lambda layout: pipe(layout, '-diff', True)}
+
+    def measure(self, layout, name, case):
+        """Run the commands of a case; return what they took."""
+        self._clear(layout)
+        if name == bars.FIRST:
+            self._forget_proof(layout)
+        commands = case(layout)
+        begin = time.monotonic()
+        usages = [usage for pipeline in commands
+                  for usage in _pipeline(pipeline)]
+        return {'seconds': time.monotonic() - begin,
+                'cpu_seconds': sum(usage.ru_utime + usage.ru_stime
+                                   for usage in usages),
+                'rss_mib': max(usage.ru_maxrss for usage in usages) / 1024}
+
+    def remove(self):
+        """Remove all images."""
+        for layout in (bars.SPARSE, bars.DENSE):
+            self._clear(layout)
+            self._drop(rig.SOURCE, layout)
+
+    def _clear(self, layout):
+        for site in (rig.TARGET, _OTHER):
+            if layout in self._site.rbd(site, 'ls', rig.POOL).split():
+                self._drop(site, layout)
+
+    def _drop(self, site, layout):
+        _run(self._rbd(site, 'snap', 'unprotect', f'{layout}@snap'),
+             is_checked=False)
+        _run(self._rbd(site, 'snap', 'purge', '--no-progress', layout))
+        _run(self._rbd(site, 'rm', '--no-progress', layout))
+
+    def _create(self, site, layout):
+        _run(self._rbd(site, 'create', '--size', f'{self._size}B',
+                       '--object-size', '8M', layout))
+
+    def _freeze(self, site, layout):
+        _run(self._rbd(site, 'snap', 'create', '--no-progress',
+                       f'{layout}@snap'))
+        _run(self._rbd(site, 'snap', 'protect', f'{layout}@snap'))
+
+    def _forget_proof(self, layout):
+        """Have the hash be computed again."""
+        conf = self._site.conf(rig.SOURCE)
+        info = json.loads(subprocess.run(
+            self._rbd(rig.SOURCE, 'info', '--format', 'json', layout),
+            check=True, stdout=subprocess.PIPE, timeout=60).stdout)
+        _run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
+              f'rbd_header.{info["id"]}', record.PROOF_KEY],
+             is_checked=False)
+
+    def _rbd(self, site, *arguments):
+        return ['rbd', '-c', self._site.conf(site), '-p', rig.POOL,
+                *arguments]
+
+    def _url(self, site, layout, snapshot=''):
+        return (f'rbd:{rig.POOL}/{layout}{snapshot}'
+                f':conf={self._site.conf(site)}')
+
+
+def _run(command, is_checked=True):
+    done = subprocess.run(command, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, timeout=900)
+    if is_checked and done.returncode:
+        raise RuntimeError(f'{command}: {done.stderr.decode()}')
+
+
+def _pipeline(commands):
+    """Run commands, each of which reads what the one before has written.
+
+    :returns: what each of them, with its children, has used.
+    """
+    running, source = [], subprocess.DEVNULL
+    for number, command in enumerate(commands):
+        is_last = number + 1 == len(commands)
+        process = subprocess.Popen(
+            command, stdin=source, stdout=(
+                subprocess.DEVNULL if is_last else subprocess.PIPE))
+        if source != subprocess.DEVNULL:
+            source.close()
+        source = process.stdout
+        running.append(process)
+    usages = []
+    for command, process in zip(commands, running):
+        _pid, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise RuntimeError(f'{command} has ended with '
+                               f'{process.returncode}')
+        usages.append(usage)
+    return usages

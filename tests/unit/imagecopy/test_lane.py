@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One target: in which order things may come, and what it does with them."""
+
+import itertools
+
+from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import held
+from tests.fakes import copy_image
+from tests.unit.imagecopy import pump_case
+
+MIB = 1 << 20
+
+
+class OrderTest(pump_case.PumpTestCase):
+    """Answers of a target that is compared, before and after pieces."""
+
+    def piece(self, start, data):
+        """Give a lane a piece, as a stream does."""
+        buffer = copy_image.ctypes.create_string_buffer(data, len(data))
+        address = copy_image.ctypes.addressof(buffer)
+        runs, sums = pump_case.GRAINS.scan(address, len(data))
+        found = [held.Held(start + first, last - first, lead,
+                           address + first, lambda buffer=buffer: None)
+                 for first, last, lead in runs]
+        self.one.take(start, len(data), found, sums)
+        for run in found:
+            run.release()
+
+    def handle(self):
+        while not self.events.empty():
+            function, arguments = self.events.get()
+            function(*arguments)
+
+    def test_any_order_of_answers(self):
+        data = b'a' * MIB + bytes(MIB) + b'c' * MIB
+        old = b'a' * (MIB // 2) + b'x' * (MIB // 2) + b'y' * MIB
+        for releases in itertools.product((0, 1), repeat=4):
+            target = copy_image.FakeTarget(3 * MIB)
+            target.put(0, old)
+            target.calls.is_held = True
+            self.one = self.lane(target, is_compared=True)
+            for start, is_released in zip(range(0, 3 * MIB, MIB), releases):
+                self.piece(start, data[start:start + MIB])
+                if is_released:
+                    target.calls.release()
+                    self.handle()
+            self.one.complete()
+            for _round in range(8):
+                target.calls.release()
+                self.handle()
+                self.one.push()
+            self.assertIsNone(self.one.error)
+            self.assertTrue(self.one.is_verified, releases)
+            self.assertEqual(data, target.data)
+            self.assertEqual(3 * MIB, self.one.done_bytes)
+            self.assertEqual(MIB // 2, self.one.saved_bytes)
+
+    def test_nothing_is_verified_before_it_is_written(self):
+        target = copy_image.FakeTarget(MIB)
+        target.calls.is_held = True
+        self.one = self.lane(target)
+        self.piece(0, b'a' * MIB)
+        self.one.complete()
+        self.assertFalse(self.one.is_written)
+        target.calls.release()
+        self.handle()
+        self.assertTrue(self.one.is_written)
+        self.assertFalse(self.one.is_verified)
+        target.calls.release()
+        self.handle()
+        self.assertTrue(self.one.is_verified)
+
+    def test_an_object_of_any_length_is_no_reason_to_give_up(self):
+        target = copy_image.FakeTarget(2 * MIB)
+        target.put(MIB, b'z')
+        self.one = self.lane(target, is_compared=True, may_write=False)
+        self.piece(0, bytes(MIB))
+        self.one.complete()
+        self.handle()
+        self.assertIsInstance(self.one.error, exceptions.DCNError)
