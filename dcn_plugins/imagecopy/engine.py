@@ -78,6 +78,7 @@ class Engine:
         self._is_cancelled = threading.Event()
         self._cancelled_at = None
         self._is_paused = False
+        self._keeper = None
 
     def run(self):
         """Copy; return when each target has its result.
@@ -279,7 +280,9 @@ class Engine:
             except exceptions.CephError as exc:
                 LOG.info('The hash is computed again next time: %s', exc)
 
-        threading.Thread(target=keep, name='dcn-proof', daemon=True).start()
+        self._keeper = threading.Thread(target=keep, name='dcn-proof',
+                                        daemon=True)
+        self._keeper.start()
 
     def _fail(self, course):
         """End a target that has an error, once nothing is under way."""
@@ -369,6 +372,9 @@ class Engine:
                 function(*arguments)
             except queue.Empty:
                 continue
+
+        if self._keeper is not None:
+            self._keeper.join(max(0.0, end - self._clock()))
 
     def close(self):
         """Close the source; raises CephError."""

@@ -3,6 +3,7 @@
 
 import hashlib
 import threading
+import time
 
 import testtools
 
@@ -148,6 +149,17 @@ class HashTest(EngineTestCase):
         self.source.set_attribute = refuse
         found = self.run_engine(Site(self.source, one=self.one))['one']
         self.assertEqual(requests.Outcome.COPIED, found.outcome)
+
+    def test_a_proof_that_takes_its_time_is_kept(self):
+        keep = self.source.set_attribute
+
+        def slow(key, text):
+            time.sleep(0.5)
+            keep(key, text)
+
+        self.source.set_attribute = slow
+        self.run_engine(Site(self.source, one=self.one))
+        self.assertIn(record.PROOF_KEY, self.source.attributes)
 
     def test_a_source_that_is_gone_at_the_end(self):
         self.source.is_unchanged = lambda: False
