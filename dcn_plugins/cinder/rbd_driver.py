@@ -260,7 +260,9 @@ class DCNRBDDriver(rbd.RBDDriver):
 
         Pairs of an image and the snapshot of it that was made for the clone:
         first that of the parent, then those of deleted volumes behind it, and
-        at most ``MOST_ANCESTORS``.
+        at most ``MOST_ANCESTORS``. Of a deleted volume that it was made of by
+        way of a snapshot of Cinder's there is no such snapshot, and it is
+        empty: that one went with its own deletion, or with its last clone.
 
         :param own: ``None`` for not looking; none is known then.
         """
@@ -276,12 +278,34 @@ class DCNRBDDriver(rbd.RBDDriver):
                     if not found and self._find_clone_snap(image):
                         # It is kept for its clones under another name.
                         break
-                    _pool, name, snapshot = self._get_clone_info(
-                        image, name, snapshot)
+                    name, snapshot = self._parent(image, name, snapshot)
                 if not name:
                     break
                 found.append((name, snapshot))
         return found
+
+    def _parent(self, image, name, snapshot):
+        """Return what an image leaves behind: an image, and a snapshot of it.
+
+        Both are ``None`` if there is nothing of the kind.
+
+        :param snapshot: that the image is seen at, if it was flattened.
+        """
+        _pool, parent, clone_snap = self._get_clone_info(image, name, snapshot)
+        if parent:
+            return parent, clone_snap
+        if snapshot:
+            image.set_snap(snapshot)
+        try:
+            pool, parent, _snapshot = image.parent_info()
+        except self.rbd.ImageNotFound:
+            return None, None
+        finally:
+            image.set_snap(None)
+        if pool == self.configuration.rbd_pool and (
+                lock_table.is_deleted(parent)):
+            return parent, ''
+        return None, None
 
     def _delete_volume_under_locks(self, volume):
         operation = operations.current()

@@ -243,6 +243,8 @@ class _Site:
 
     def remove_snapshot(self, image, name):
         """Remove a snapshot, if it is there."""
+        if not name:
+            return
         try:
             with self.image(image) as opened:
                 self._forget_removed(opened, name)

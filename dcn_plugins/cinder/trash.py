@@ -10,6 +10,7 @@ import dataclasses
 from oslo_log import log as logging
 
 from dcn_plugins.cinder import leftovers
+from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import pool_listing
 
 LOG = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class Purged:
         snapshots, or are in use.
     :param failed: names of those whose removal has failed.
     :param parents: pairs of an image and its snapshot, of which a removed
-        image was the clone. The snapshot was made for it alone.
+        image was the clone. The snapshot was made for it alone, or is empty.
     """
 
     removed: list = dataclasses.field(default_factory=list)
@@ -138,9 +139,13 @@ class Purge:
             return None
         finally:
             image.close()
-        is_own = self._names.clone(snapshot) == self._names.owner(
-            entry['name'])
-        return (parent, snapshot) if is_own and pool == self._pool else None
+        if pool != self._pool:
+            return None
+        if self._names.clone(snapshot) == self._names.owner(entry['name']):
+            return parent, snapshot
+        # Made of a snapshot of Cinder's, which is not ours to remove; but its
+        # volume may be kept for nobody else.
+        return (parent, '') if lock_table.is_deleted(parent) else None
 
     def _tell(self, key, text):
         if self._told.get(key) != text:

@@ -92,6 +92,12 @@ def _clone_of_deleted(site):
     site.rename('volume-4', 'volume-4.deleted')
 
 
+def _of_snapshot_of_deleted(site):
+    """Have volume-2 be made of a snapshot, which is Cinder's, of a volume."""
+    _snapshot_with_clone(site)
+    site.rename('volume-1', 'volume-1.deleted')
+
+
 def _snapshot_with_clone(site):
     _volume_with_snapshot(site)
     pool = site.pools['gold']
@@ -184,6 +190,9 @@ STORIES = [
     Story('delete_volume', lambda driver: driver.delete_volume(OTHER),
           _flattened_clone, damaged='volume-2',
           title='delete_volume, of a flattened clone'),
+    Story('delete_volume', lambda driver: driver.delete_volume(OTHER),
+          _of_snapshot_of_deleted, damaged='volume-2',
+          title='delete_volume, of a snapshot of a deleted one'),
     Story('extend_volume', lambda driver: driver.extend_volume(VOLUME, 3),
           _volume),
     Story('retype', lambda driver: driver.retype(
