@@ -60,20 +60,23 @@ class UpstreamTest(testtools.TestCase):
         started = {name: self.start(*run) for name, run in RUNS.items()}
         found = {name: self.ended(*run) for name, run in started.items()}
         self.check_files(found['stock'], found['files'])
-        self.check_rbd(found['rbd'])
+        self.check_rbd(found['rbd'], found['stock'])
 
     def check_files(self, stock, ours):
-        self.assertEqual({}, stock['failed'])
-        self.assertEqual({}, ours['failed'])
+        # What fails without us fails for reasons of its own: in 33.0.0 tests
+        # of web-download do where localhost has more than one address.
+        self.assertLessEqual(set(ours['failed']), set(stock['failed']),
+                             ours['failed'])
         self.assertEqual((stock['ran'], stock['skipped']),
                          (ours['ran'], ours['skipped']))
-        self.assertGreater(ours['ran'], 50)
+        self.assertGreater(ours['ran'] - len(ours['failed']), 50)
         self.assertEqual(0, stock['claims'])
         self.assertGreater(ours['claims'], 0)
         self.assertEqual(0, ours['asked'])
 
-    def check_rbd(self, found):
-        failed = {name.rpartition('.')[2] for name in found['failed']}
+    def check_rbd(self, found, stock):
+        failed = {name.rpartition('.')[2]
+                  for name in set(found['failed']) - set(stock['failed'])}
         self.assertLessEqual(failed, OWN_WAY, found['failed'])
-        self.assertGreater(found['ran'] - len(failed), 10)
+        self.assertGreater(found['ran'] - len(found['failed']), 10)
         self.assertGreater(found['asked'], 0)
