@@ -72,9 +72,11 @@ class Workflow:
         self.wait_copies(image_id, [store], seconds)
 
     def wait_copies(self, image_id, stores, seconds=180):
-        """Wait until an image is in all of ``stores``.
+        """Wait until an image is in all of ``stores``, and nobody copies it.
 
-        "active" comes after the first store, so it proves nothing here.
+        "active" comes after the first store, so it proves nothing here. What
+        is changed before the task of Glance has ended may be lost: it saves
+        what it has read.
         """
         def whole():
             image = self.image(image_id)
@@ -83,7 +85,8 @@ class Workflow:
                 raise deadline.LabError(f'copies to {failed} failed')
             present = (image.get('stores') or '').split(',')
             return (image['status'] == 'active' and set(stores) <= set(present)
-                    and not image.get('os_glance_importing_to_stores'))
+                    and not image.get('os_glance_importing_to_stores')
+                    and not image.get('os_glance_import_task'))
 
         deadline.wait(f'image {image_id} being in {",".join(stores)}', whole,
                       seconds, 0.3, retry_on=_PASSING)
