@@ -27,6 +27,7 @@ How RBD stores are filled, whoever asks:
 ``store_copies``    the copies of one task, from the first byte to the
                     last row
 ``engine_call``     the engine in a native thread, its callbacks here
+``left_partials``   remove what is left of an image that was deleted
 ``task_watch``      the message, the life and the end of a task
 ``image_record``    what an import writes about its image
 ``database``        what is asked again of Glance's database

@@ -20,6 +20,7 @@ from dcn_plugins.glance import copy_progress
 from dcn_plugins.glance import copy_rates
 from dcn_plugins.glance import engine_call
 from dcn_plugins.glance import image_record
+from dcn_plugins.glance import left_partials
 from dcn_plugins.glance import rbd_stores
 from dcn_plugins.glance import task_watch
 from dcn_plugins.imagecopy import request
@@ -138,6 +139,11 @@ class StoreCopies:
             call.run(lambda: service.copy(
                 _narrowed(asked, targets), take, self._progress.take,
                 call.check), self._beat, task_watch.BEAT_SECONDS)
+        except exception.ImageNotFound:
+            engine_call.EngineCall(self._image_id).run(
+                lambda: left_partials.remove(targets, self._image_id),
+                lambda: None, task_watch.BEAT_SECONDS)
+            raise
         except exceptions.DCNError as exc:
             self._fail([name for name in names
                         if name not in self._published

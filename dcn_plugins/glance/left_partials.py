@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remove what a copy has left of an image that is no more.
+
+A partial copy is kept for whoever asks for the same copy next. Nobody can,
+when the image has been deleted meanwhile.
+"""
+
+from oslo_log import log as logging
+
+from dcn_plugins.ceph import bindings
+from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import partials
+
+LOG = logging.getLogger(__name__)
+
+
+def remove(places, image_id):
+    """Remove the partial copies of an image; blocks, and never raises.
+
+    What cannot be removed is named in a warning, for somebody else.
+
+    :param places: :class:`~dcn_plugins.imagecopy.request.Place` of each
+        target.
+    """
+    for place in places:
+        try:
+            _remove(place, image_id)
+        # Each cluster by itself; one that is away is no reason to leave what
+        # is in the others.
+        except Exception as exc:
+            LOG.warning('A partial copy of image %s, which was deleted, may '
+                        'be left in store %s: %s', image_id, place.store, exc)
+
+
+def _remove(place, image_id):
+    with bindings.rados().Rados(
+            conffile=place.conf, rados_id=place.user, conf={
+                name: f'{place.connect_seconds:g}'
+                for name in ('client_mount_timeout', 'rados_mon_op_timeout',
+                             'rados_osd_op_timeout')}) as cluster:
+        with cluster.open_ioctx(place.pool) as ioctx:
+            for partial in partials.found(ioctx):
+                if partial.image_id != image_id:
+                    continue
+                if not partials.remove(ioctx, partial):
+                    raise exceptions.CephRefused(
+                        f'removing {partial.name}', 'it is in use')
+                LOG.info('%s was removed from store %s: the image was '
+                         'deleted', partial.name, place.store)
