@@ -15,6 +15,7 @@ from dcn_plugins.ceph import aio_window
 from dcn_plugins.ceph import errors
 from dcn_plugins.ceph import sparse
 from dcn_plugins import exceptions
+from dcn_plugins import extents
 
 LOG = logging.getLogger(__name__)
 
@@ -63,8 +64,8 @@ def write_image(rbd, ioctx, name, source_path, order, features, check,
                          features=features)
         with _removed_on_failure(rbd, ioctx, name, guard):
             with contextlib.closing(rbd.Image(ioctx, name)) as image:
-                parts = sparse.pieces(sparse.extents(source.fileno(), size),
-                                      _PIECE_BYTES)
+                parts = extents.cut(sparse.extents(source.fileno(), size),
+                                    _PIECE_BYTES)
                 for start, end in parts:
                     progress(start, size)
                     _write(image, _read(source.fileno(), start, end), start,
@@ -94,7 +95,7 @@ def read_image(rbd, image, target_path, check):
             with errors.translated([rbd], doing):
                 size = image.size()
                 target.truncate(size)
-                for start, end in sparse.pieces(
+                for start, end in extents.cut(
                         _extents(image, size, check), _PIECE_BYTES):
                     completed = window.admit(end - start)
                     _keep(target.fileno(), window)

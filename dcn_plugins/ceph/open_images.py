@@ -92,19 +92,11 @@ class OpenImages:
 
         Those that only read are not counted.
         """
-        image = self.open(name, True, open_image)
-        try:
-            count = self._count_watchers(image)
-        finally:
-            self.give_back(image)
+        count = self._count_watchers(name, open_image)
         if count:
             # They may be our own, that nobody has in hand.
             self.close_idle()
-            image = self.open(name, True, open_image)
-            try:
-                count = self._count_watchers(image)
-            finally:
-                self.give_back(image)
+            count = self._count_watchers(name, open_image)
         return count
 
     def make_writable(self, image, open_image):
@@ -148,9 +140,13 @@ class OpenImages:
             except Exception as exc:
                 LOG.warning('An image was not closed in order: %s', exc)
 
-    def _count_watchers(self, image):
-        watchers = len(self._run(lambda: list(image.thing.watchers_list())))
-        return watchers - (not image.is_read_only)
+    def _count_watchers(self, name, open_image):
+        image = self.open(name, True, open_image)
+        try:
+            watchers = self._run(lambda: list(image.thing.watchers_list()))
+            return len(watchers) - (not image.is_read_only)
+        finally:
+            self.give_back(image)
 
     def _close_idle(self, is_meant):
         idle = [image for image in self._images

@@ -33,15 +33,6 @@ def extents(descriptor, size):
             yield start, end
 
 
-def pieces(parts, step):
-    """Cut each ``(start, end)`` at the multiples of ``step``. Pure."""
-    for start, end in parts:
-        while start < end:
-            cut = min(end, start - start % step + step)
-            yield start, cut
-            start = cut
-
-
 def runs(data):
     """Yield ``(start, end)`` of each part of some bytes that is not zero.
 

@@ -55,15 +55,6 @@ class RunsTest(testtools.TestCase):
         self.assertEqual(data, bytes(made))
 
 
-class PiecesTest(testtools.TestCase):
-
-    def test_pieces(self):
-        self.assertEqual([], list(sparse.pieces([], 10)))
-        self.assertEqual(
-            [(3, 10), (10, 20), (20, 21), (25, 28), (30, 40)],
-            list(sparse.pieces([(3, 21), (25, 28), (30, 40)], 10)))
-
-
 class ExtentsTest(testtools.TestCase):
 
     def extents(self, size, *parts):

@@ -57,3 +57,12 @@ class ExtentsTest(testtools.TestCase):
         self.assertEqual([(0, 30)], extents.merged([(0, 10), (15, 30)], 5))
         self.assertEqual([(0, 10), (15, 30)],
                          extents.merged([(0, 10), (15, 30)], 4))
+
+
+class CutTest(testtools.TestCase):
+
+    def test_at_multiples_of_the_step(self):
+        self.assertEqual([], list(extents.cut([], 10)))
+        self.assertEqual(
+            [(3, 10), (10, 20), (20, 21), (25, 28), (30, 40)],
+            list(extents.cut([(3, 21), (25, 28), (30, 40)], 10)))
