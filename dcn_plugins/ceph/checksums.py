@@ -15,6 +15,9 @@ from dcn_plugins.ceph import libraries
 
 #: What one checksum is of. A gap of zeros that is smaller is written.
 GRAIN_BYTES = 64 << 10
+#: The same, where it is asked what of a grain has changed: what file systems
+#: of guests write at least.
+BLOCK_BYTES = 4096
 _XXHASH64 = 1
 _SEED = bytes(8)
 
@@ -49,32 +52,40 @@ class _Part:
         return list(struct.unpack_from(f'<{count}Q', self._answer, 4))
 
 
-def of_object(ioctx, name, length, done, grain_bytes=GRAIN_BYTES):
+def _parts(operation, length, grain_bytes):
+    """Ask for whole grains, and for the shorter one behind them."""
+    whole = length - length % grain_bytes
+    return [_Part(operation, offset, part, grain)
+            for offset, part, grain in ((0, whole, grain_bytes),
+                                        (whole, length - whole,
+                                         length - whole)) if part]
+
+
+def of_object(ioctx, name, length, done, *sizes):
     """Have an OSD tell the checksums of an object.
 
     :param length: up to which it may have data.
-    :param done: called with a code and a list of checksums, in a thread of
-        Ceph; fewer than there are grains if the object is shorter, and none
-        if it is not there. A code of EINVAL says that it ends within a grain
-        that is not its last: whatever has made it, it was not us.
+    :param done: called with a code, and a list of checksums for each of the
+        sizes, in a thread of Ceph; fewer than there are grains if the object
+        is shorter, and none if it is not there. A code of EINVAL says that it
+        ends within a grain that is not its last: whatever has made it, it was
+        not us.
+    :param sizes: in bytes, of grains; :data:`GRAIN_BYTES` if there is none.
+        All are of one state of the object.
     :raises CephError: if it cannot be asked; ``done`` is not called then.
     """
     library = libraries.librados()
     operation = library.rados_create_read_op()
-    whole = length - length % grain_bytes
-    parts = [_Part(operation, offset, part, grain)
-             for offset, part, grain in ((0, whole, grain_bytes),
-                                         (whole, length - whole,
-                                          length - whole)) if part]
+    asked = [_parts(operation, length, size)
+             for size in sizes or (GRAIN_BYTES,)]
 
     def end(code):
         library.rados_release_read_op(operation)
-        if code == -errno.ENOENT:
-            done(0, [])
-        elif code < 0:
-            done(code, [])
+        if code < 0:
+            done(0 if code == -errno.ENOENT else code, *([] for _ in asked))
         else:
-            done(0, [found for part in parts for found in part.sums()])
+            done(0, *([found for part in parts for found in part.sums()]
+                      for parts in asked))
 
     try:
         calls.rados_read(ioctx, operation, name, end)

@@ -248,6 +248,11 @@ class CopyTarget:
         """Begin to ask for the checksums of an object."""
         self._image.sums(number, length, done)
 
+    def fine_sums(self, number, length, done):
+        """Begin to ask for those of its grains, and for those of blocks."""
+        self._image.sums(number, length, done, checksums.GRAIN_BYTES,
+                         checksums.BLOCK_BYTES)
+
     def error(self, code):
         """Return the error of a call that has returned ``code``."""
         return errors.of(code, self._doing, os.strerror(-code))

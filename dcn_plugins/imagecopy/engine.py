@@ -59,7 +59,8 @@ class Engine:
         self._begun_at = self._told_at = clock()
         self._memory = memory.Memory(memory_bytes)
         self._grains = grains.Grains(
-            places.GRAIN_BYTES, plan.PIECE_BYTES, site.sum_of)
+            places.GRAIN_BYTES, places.BLOCK_BYTES, plan.PIECE_BYTES,
+            site.sum_of)
         self._total = throttle.Throttle()
         self._courses = [
             courses.Course(place, request.image_id, self.events,
@@ -184,17 +185,11 @@ class Engine:
         course.step = courses.PUMP
         course.lane = lane.Lane(
             course.place.store, course.target, self._source.size,
-            self._grains.grain_bytes, self._zero_sums,
-            window.Window(self._memory.total_bytes),
+            self._grains, window.Window(self._memory.total_bytes),
             (course.throttle, self._total), self.events, self._clock,
             is_compared=course.found is not places.NOTHING,
             may_write=course.found is not places.WHOLE)
         return course.lane
-
-    def _zero_sums(self, length):
-        whole, rest = divmod(length, self._grains.grain_bytes)
-        return [self._grains.zero_sum] * whole + (
-            [self._grains.sum_of_zeros(rest)] if rest else [])
 
     def _advance(self, course):
         if course.lane is not None and course.lane.error:

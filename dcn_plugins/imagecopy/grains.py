@@ -4,20 +4,20 @@
 import ctypes
 import mmap
 
-# Less is not kept apart by an OSD.
-_BLOCK_BYTES = 4096
-
 
 class Grains:
     """Looks through memory as fast as it can be read, without the GIL.
 
     :param grain_bytes: what one checksum is of. A shorter run of zeros is
         taken for data if it is not at the begin of some.
+    :param block_bytes: the least that is looked at where it matters which
+        part of a grain it is.
     :param sum_of: function from an address and a length to a checksum.
     """
 
-    def __init__(self, grain_bytes, most_bytes, sum_of):
+    def __init__(self, grain_bytes, block_bytes, most_bytes, sum_of):
         self.grain_bytes = grain_bytes
+        self.block_bytes = block_bytes
         self._sum_of = sum_of
         self._zeros = mmap.mmap(-1, most_bytes)
         self._zero_address = ctypes.addressof(
@@ -42,7 +42,7 @@ class Grains:
             many bytes of zeros they begin; and the checksum of each grain.
         """
         if self.is_zero(address, length):
-            return [], self._zero_sums(length)
+            return [], self.zero_sums(length)
         runs, sums, begin, lead = [], [], None, 0
         for start in range(0, length, self.grain_bytes):
             size = min(self.grain_bytes, length - start)
@@ -62,13 +62,20 @@ class Grains:
         return runs, sums
 
     def _leading_zeros(self, address, length):
-        for start in range(0, length, _BLOCK_BYTES):
+        for start in range(0, length, self.block_bytes):
             if not self.is_zero(address + start,
-                                min(_BLOCK_BYTES, length - start)):
+                                min(self.block_bytes, length - start)):
                 return start
         return length
 
-    def _zero_sums(self, length):
+    def block_sums(self, address, length):
+        """Return the checksum of each block."""
+        return [self._sum_of(address + start,
+                             min(self.block_bytes, length - start))
+                for start in range(0, length, self.block_bytes)]
+
+    def zero_sums(self, length):
+        """Return the checksums of grains of zeros, the last may be short."""
         whole, rest = divmod(length, self.grain_bytes)
         return [self.zero_sum] * whole + (
             [self.sum_of_zeros(rest)] if rest else [])

@@ -20,25 +20,24 @@ class Lane:
 
     It is given the pieces of the source in their order. A target that has
     something already, from a base or from a copy that was interrupted, tells
-    the checksums of each object first, and is sent what differs.
+    the checksums of each object first, and is sent the blocks that differ.
 
     :param name: of the store.
-    :param target: has ``object_bytes``, and ``write``, ``zero`` and ``sums``,
-        each of which takes what to call at its end.
+    :param target: has ``object_bytes``, and ``write``, ``zero``, ``sums`` and
+        ``fine_sums``, each of which takes what to call at its end.
+    :param grains: a :class:`~dcn_plugins.imagecopy.grains.Grains`.
     :param is_compared: whether there may be something else than zeros.
     :param may_write: whether a difference is written, or is an error.
-    :param zeros: function from a length to the checksums of zeros.
     :param events: queue for the thread that copies.
     :param clock: seconds that never go back.
     """
 
-    def __init__(self, name, target, size, grain_bytes, zeros, window,
-                 throttles, events, clock, is_compared=False, may_write=True):
+    def __init__(self, name, target, size, grains, window, throttles, events,
+                 clock, is_compared=False, may_write=True):
         self.name = name
         self.target = target
         self._size = size
-        self._grain_bytes = grain_bytes
-        self._zeros = zeros
+        self._grains = grains
         self.window = window
         self._throttles = throttles
         self._events = events
@@ -201,21 +200,24 @@ class Lane:
                      self._size - number * self.target.object_bytes)
         return object_state.ObjectState(
             number, number * self.target.object_bytes, length,
-            self._grain_bytes, self._zeros(length), is_compared)
+            self._grains.grain_bytes, self._grains.block_bytes,
+            self._grains.zero_sums(length), is_compared)
 
     def _ask(self, state):
         self._asked += 1
 
-        def told(code, sums):
-            self._events.put((self._answered, (state, code, sums)))
+        def told(code, *found):
+            self._events.put((self._answered, (state, code, *found)))
 
-        self._try(lambda: self.target.sums(state.number, state.length, told))
+        ask = (self.target.fine_sums if state.is_unknown
+               else self.target.sums)
+        self._try(lambda: ask(state.number, state.length, told))
 
-    def _answered(self, state, code, sums):
+    def _answered(self, state, code, sums, blocks=()):
         self._asked -= 1
         if state.is_forgotten or self.error:
             return
-        is_first = state.is_compared and state.known is None
+        is_first = state.is_unknown
         if code == -errno.EINVAL and is_first and self._may_write:
             self._clear(state)
             return
@@ -223,7 +225,7 @@ class Lane:
             self.fail(self.target.error(code))
             return
         if is_first:
-            state.know(sums)
+            state.know(sums, blocks)
             self._compare(state)
         else:
             offset = state.difference(sums)
@@ -243,7 +245,7 @@ class Lane:
         self._try(lambda: self.target.zero(state.start, state.length, ended))
 
     def _compare(self, state):
-        if state.known is None or state.is_forgotten:
+        if state.is_unknown or state.is_forgotten:
             return
         parts, state.parts = state.parts, []
         for start, runs, sums in parts:
@@ -256,16 +258,26 @@ class Lane:
                     self._add(state, None, begin, end)
                     zeroed += end - begin
                 for run in runs if is_data else ():
-                    first, last = max(run.start, begin), min(run.end, end)
-                    if first < last:
-                        self._add(state, run, first, last)
-                        written += last - first
+                    written += self._renew(state, run, max(run.start, begin),
+                                           min(run.end, end))
             data_bytes = sum(run.length for run in runs)
             self.saved_bytes += data_bytes - written
             self.done_bytes += data_bytes - written
             for run in runs:
                 run.release()
         self._settle(state)
+
+    def _renew(self, state, run, start, end):
+        """Write the blocks of a run that differ; return how many bytes."""
+        if start >= end:
+            return 0
+        written = 0
+        for first, last in state.changed(start, self._grains.block_sums(
+                run.address + start - run.start, end - start)):
+            last = min(last, end)
+            self._add(state, run, first, last)
+            written += last - first
+        return written
 
     def _add(self, state, held, start, end):
         if held:

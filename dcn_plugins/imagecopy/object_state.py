@@ -11,14 +11,15 @@ class ObjectState:
     :param expected: checksums of its grains, as if all were zeros.
     """
 
-    def __init__(self, number, start, length, grain_bytes, expected,
-                 is_compared):
+    def __init__(self, number, start, length, grain_bytes, block_bytes,
+                 expected, is_compared):
         self.number = number
         self.start = start
         self.length = length
         self.expected = expected
         self.is_compared = is_compared
         self.known = None
+        self._known_blocks = ()
         # (start, runs, sums) of pieces that wait for what is known.
         self.parts = []
         self.writes = 0
@@ -26,15 +27,20 @@ class ObjectState:
         self.is_cut = self.is_changed = self.is_settled = False
         self.is_forgotten = False
         self._grain_bytes = grain_bytes
+        self._block_bytes = block_bytes
         self._zeros = tuple(expected)
         # Up to which grain there were pieces, and the gaps between them.
         self._seen = 0
 
     @property
+    def is_unknown(self):
+        """Whether it is compared, and nobody has told what there is."""
+        return self.is_compared and self.known is None
+
+    @property
     def is_written(self):
         """Whether it waits for no write, and none can come of what it has."""
-        return not self.writes and not self.parts and (
-            not self.is_compared or self.known is not None)
+        return not (self.writes or self.parts or self.is_unknown)
 
     def expect(self, start, sums):
         """Note the checksums of a piece of it."""
@@ -55,9 +61,13 @@ class ObjectState:
                 self._zeros[self._seen:grain])))
         self._seen = grain
 
-    def know(self, sums):
-        """Note what it has; where it has nothing it has zeros."""
+    def know(self, sums, blocks):
+        """Note what it has; where it has nothing it has zeros.
+
+        :param blocks: the checksum of each block of it.
+        """
         self.known = list(sums) + list(self._zeros[len(sums):])
+        self._known_blocks = blocks
 
     def difference(self, sums):
         """Return where in the image it is not as it should be, or None."""
@@ -86,6 +96,30 @@ class ObjectState:
                 begin, kind = self._place(number), now
         if kind is not None:
             yield begin, self._place(first + len(sums)), kind
+
+    def changed(self, start, sums):
+        """Yield ``(begin, end)`` of the blocks that are not what it has.
+
+        All of them where it has nothing: an object must not end within a
+        grain, or it has no checksum. The last one may be shorter than that.
+
+        :param start: of the first block; ``sums``: the checksum of each.
+        """
+        first = (start - self.start) // self._block_bytes
+        known = self._known_blocks
+        begin = None
+        for number, found in enumerate(sums, first):
+            is_changed = number >= len(known) or known[number] != found
+            if is_changed and begin is None:
+                begin = number
+            elif not is_changed and begin is not None:
+                yield self._block(begin), self._block(number)
+                begin = None
+        if begin is not None:
+            yield self._block(begin), self._block(first + len(sums))
+
+    def _block(self, number):
+        return self.start + number * self._block_bytes
 
     def _place(self, number):
         return self.start + min(number * self._grain_bytes, self.length)

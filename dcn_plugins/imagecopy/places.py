@@ -13,7 +13,7 @@ from dcn_plugins.imagecopy import request as requests
 
 LOG = logging.getLogger(__name__)
 
-GRAIN_BYTES = checksums.GRAIN_BYTES
+GRAIN_BYTES, BLOCK_BYTES = checksums.GRAIN_BYTES, checksums.BLOCK_BYTES
 #: What a target had when it was opened.
 NOTHING, WHOLE = copy_target.Found.NOTHING, copy_target.Found.WHOLE
 

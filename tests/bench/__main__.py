@@ -76,7 +76,18 @@ def parse(arguments):
     copy.add_argument(
         '--wan', metavar='RTT,RATE',
         help='to each target, like 20ms,1Gbit; none unless given')
-    for suite in (nova, locks, driver, leaks, blast, images, copy):
+    delta = suites.add_parser(
+        'delta', help='copies of a snapshot whose base is there already')
+    delta.add_argument(
+        '--mib', type=int, default=8192, metavar='N',
+        help='size of the image, 8192 unless given; a quarter has data')
+    delta.add_argument(
+        '--changed-mib', type=int, default=200, metavar='N',
+        help='what was changed since, 200 unless given')
+    delta.add_argument(
+        '--wan', metavar='RTT,RATE',
+        help='to the target, like 20ms,1Gbit; none unless given')
+    for suite in (nova, locks, driver, leaks, blast, images, copy, delta):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -141,9 +152,15 @@ def run_copy(options):
     return copy_suite.run(options.mib, options.rounds, options.wan)
 
 
+def run_delta(options):
+    """Run the suite of copies with a base; return ``(record, bars)``."""
+    from tests.bench import delta_suite
+    return delta_suite.run(options.mib, options.changed_mib, options.wan)
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
           'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
-          'copy': run_copy}
+          'copy': run_copy, 'delta': run_delta}
 
 
 def main(arguments=None, suites=SUITES):

@@ -7,12 +7,15 @@ from tests.bench import verdict
 
 FIRST, LATER, BOTH = 'ours, hashed', 'ours', 'ours, two targets'
 QEMU, QEMU_WHOLE = 'qemu-img', 'qemu-img, snapshot'
+DELTA, WHOLE = 'ours, with the base', 'ours, without it'
 EXPORT, DIFF = 'export | import', 'export-diff | import-diff'
 SPARSE, DENSE = 'sparse', 'dense'
 
 #: Beside qemu-img, which does not verify; beside one target; of the link.
 QEMU_RATIO, TWO_RATIO, LINK_SHARE = 1.05, 1.15, {20: 0.92, 80: 0.88}
 RSS_MIB = 160
+#: Of what was changed.
+DELTA_RATIO = 1.05
 
 
 def medians(rounds):
@@ -59,3 +62,17 @@ def bars(record):
                 seconds[LATER] / limit,
                 1 / LINK_SHARE.get(record['rtt_ms'], 0.88)))
     return found
+
+
+def delta_bars(record):
+    """Return what is demanded of a copy with a base.
+
+    :param record: ``cases``: seconds and bytes by name; ``changed_bytes``.
+    """
+    cases = record['cases']
+    return [
+        verdict.Bar('delta: sent beside what was changed',
+                    cases[DELTA]['sent_bytes'] / record['changed_bytes'],
+                    DELTA_RATIO),
+        verdict.Bar('delta: seconds beside export | import',
+                    cases[DELTA]['seconds'] / cases[EXPORT]['seconds'], 1.0)]

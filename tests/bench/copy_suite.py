@@ -14,6 +14,7 @@ import tempfile
 import time
 
 from dcn_plugins.imagecopy import record
+from tests.bench import commands
 from tests.bench import copy_bars as bars
 from tests.functional.imagecopy import rig
 from tests.lab import wan
@@ -72,9 +73,10 @@ class Bench:
             self._write(scratch)
             for layout, zeros in ((bars.SPARSE, '4k'), (bars.DENSE, '0')):
                 self._create(rig.SOURCE, layout)
-                _run(['qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw',
-                      '-S', zeros, '-W', '-m', '16', scratch.name,
-                      self._url(rig.SOURCE, layout)])
+                commands.run([
+                    'qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw',
+                    '-S', zeros, '-W', '-m', '16', scratch.name,
+                    self._url(rig.SOURCE, layout)])
                 self._freeze(rig.SOURCE, layout)
 
     def _write(self, scratch):
@@ -141,10 +143,10 @@ class Bench:
         self._clear(layout)
         if name == bars.FIRST:
             self._forget_proof(layout)
-        commands = case(layout)
+        pipelines = case(layout)
         begin = time.monotonic()
-        usages = [usage for pipeline in commands
-                  for usage in _pipeline(pipeline)]
+        usages = [usage for words in pipelines
+                  for usage in commands.pipeline(words)]
         return {'seconds': time.monotonic() - begin,
                 'cpu_seconds': sum(usage.ru_utime + usage.ru_stime
                                    for usage in usages),
@@ -162,19 +164,19 @@ class Bench:
                 self._drop(site, layout)
 
     def _drop(self, site, layout):
-        _run(self._rbd(site, 'snap', 'unprotect', f'{layout}@snap'),
-             is_checked=False)
-        _run(self._rbd(site, 'snap', 'purge', '--no-progress', layout))
-        _run(self._rbd(site, 'rm', '--no-progress', layout))
+        commands.run(self._rbd(site, 'snap', 'unprotect', f'{layout}@snap'),
+                     is_checked=False)
+        commands.run(self._rbd(site, 'snap', 'purge', '--no-progress', layout))
+        commands.run(self._rbd(site, 'rm', '--no-progress', layout))
 
     def _create(self, site, layout):
-        _run(self._rbd(site, 'create', '--size', f'{self._size}B',
-                       '--object-size', '8M', layout))
+        commands.run(self._rbd(site, 'create', '--size', f'{self._size}B',
+                               '--object-size', '8M', layout))
 
     def _freeze(self, site, layout):
-        _run(self._rbd(site, 'snap', 'create', '--no-progress',
-                       f'{layout}@snap'))
-        _run(self._rbd(site, 'snap', 'protect', f'{layout}@snap'))
+        commands.run(self._rbd(site, 'snap', 'create', '--no-progress',
+                               f'{layout}@snap'))
+        commands.run(self._rbd(site, 'snap', 'protect', f'{layout}@snap'))
 
     def _forget_proof(self, layout):
         """Have the hash be computed again."""
@@ -182,9 +184,9 @@ class Bench:
         info = json.loads(subprocess.run(
             self._rbd(rig.SOURCE, 'info', '--format', 'json', layout),
             check=True, stdout=subprocess.PIPE, timeout=60).stdout)
-        _run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
-              f'rbd_header.{info["id"]}', record.PROOF_KEY],
-             is_checked=False)
+        commands.run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
+                      f'rbd_header.{info["id"]}', record.PROOF_KEY],
+                     is_checked=False)
 
     def _rbd(self, site, *arguments):
         return ['rbd', '-c', self._site.conf(site), '-p', rig.POOL,
@@ -193,36 +195,3 @@ class Bench:
     def _url(self, site, layout, snapshot=''):
         return (f'rbd:{rig.POOL}/{layout}{snapshot}'
                 f':conf={self._site.conf(site)}')
-
-
-def _run(command, is_checked=True):
-    done = subprocess.run(command, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.PIPE, timeout=900)
-    if is_checked and done.returncode:
-        raise RuntimeError(f'{command}: {done.stderr.decode()}')
-
-
-def _pipeline(commands):
-    """Run commands, each of which reads what the one before has written.
-
-    :returns: what each of them, with its children, has used.
-    """
-    running, source = [], subprocess.DEVNULL
-    for number, command in enumerate(commands):
-        is_last = number + 1 == len(commands)
-        process = subprocess.Popen(
-            command, stdin=source, stdout=(
-                subprocess.DEVNULL if is_last else subprocess.PIPE))
-        if source != subprocess.DEVNULL:
-            source.close()
-        source = process.stdout
-        running.append(process)
-    usages = []
-    for command, process in zip(commands, running):
-        _pid, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise RuntimeError(f'{command} has ended with '
-                               f'{process.returncode}')
-        usages.append(usage)
-    return usages

@@ -50,6 +50,22 @@ class TargetContract:
         self.assertEqual((0,), self.write(target, 3 * MIB, b'tail!'))
         self.assertEqual((0, [self.sum_of(b'tail!')]), self.sums(target, 3))
 
+    def test_fine_checksums_come_with_the_others(self):
+        target = self.target()
+        data = bytes(range(256)) * (self.grain_bytes // 256)
+        self.write(target, MIB, data)
+        self.assertEqual((0, [self.sum_of(data)], [
+            self.sum_of(data[:4096])] * (self.grain_bytes // 4096)),
+            self.ended(target.fine_sums, 1, MIB))
+        self.write(target, 3 * MIB, b'tail!')
+        tail = self.sum_of(b'tail!')
+        self.assertEqual((0, [tail], [tail]),
+                         self.ended(target.fine_sums, 3, 5))
+        self.assertEqual((0, [], []), self.ended(target.fine_sums, 2, MIB))
+        self.write(target, 0, b'x')
+        self.assertEqual((-22, [], []),
+                         self.ended(target.fine_sums, 0, MIB))
+
     def test_an_object_that_ends_within_a_grain(self):
         target = self.target()
         self.write(target, 0, b'x')

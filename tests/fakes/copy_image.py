@@ -11,7 +11,7 @@ import hashlib
 
 from dcn_plugins import exceptions
 
-GRAIN_BYTES = 64 << 10
+GRAIN_BYTES, BLOCK_BYTES = 64 << 10, 4096
 
 
 def sum_of(address, length):
@@ -145,13 +145,20 @@ class FakeTarget:
         self.calls.end(done, self.code)
 
     def sums(self, number, length, done):
+        self._tell(number, length, done, GRAIN_BYTES)
+
+    def fine_sums(self, number, length, done):
+        self._tell(number, length, done, GRAIN_BYTES, BLOCK_BYTES)
+
+    def _tell(self, number, length, done, *sizes):
         data = bytes(self.objects.get(number, b''))
         if len(data) < length and len(data) % GRAIN_BYTES:
-            self.calls.end(done, -errno.EINVAL, [])
+            self.calls.end(done, -errno.EINVAL, *([] for _size in sizes))
             return
-        self.calls.end(done, 0, [
-            sum_of_bytes(data[start:start + GRAIN_BYTES])
-            for start in range(0, min(len(data), length), GRAIN_BYTES)])
+        self.calls.end(done, 0, *([
+            sum_of_bytes(data[start:start + size])
+            for start in range(0, min(len(data), length), size)]
+            for size in sizes))
 
     def error(self, code):
         return exceptions.CephRefused('writing', 'no', code)

@@ -32,7 +32,7 @@ class DeltaTest(copy_case.CopyTestCase):
     def test_only_what_differs_is_sent(self):
         name, content = self.changed()
         result = self.assert_copied(name, content, base=self.base)
-        self.assertTrue(result.sent_bytes <= 1.2 * MIB, result)
+        self.assertEqual(MIB + 4096, result.sent_bytes, result)
         self.assertTrue(result.saved_bytes >= 20 * MIB, result)
         self.assertNotIn('parent', self.command(
             rig.TARGET, 'info', f'{rig.POOL}/{name}').decode())

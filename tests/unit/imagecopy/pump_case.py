@@ -16,14 +16,8 @@ from dcn_plugins.imagecopy import throttle
 from dcn_plugins.imagecopy import window
 from tests.fakes import copy_image
 
-GRAINS = grains.Grains(copy_image.GRAIN_BYTES, plan.PIECE_BYTES,
-                       copy_image.sum_of)
-
-
-def zeros(length):
-    whole, rest = divmod(length, GRAINS.grain_bytes)
-    return [GRAINS.zero_sum] * whole + (
-        [GRAINS.sum_of_zeros(rest)] if rest else [])
+GRAINS = grains.Grains(copy_image.GRAIN_BYTES, copy_image.BLOCK_BYTES,
+                       plan.PIECE_BYTES, copy_image.sum_of)
 
 
 class PumpTestCase(testtools.TestCase):
@@ -42,7 +36,7 @@ class PumpTestCase(testtools.TestCase):
     def lane(self, target, name='edge', rate=None, **options):
         limit = throttle.Throttle(rate)
         return lane.Lane(
-            name, target, target.size, copy_image.GRAIN_BYTES, zeros,
+            name, target, target.size, GRAINS,
             window.Window(self.memory_bytes), (limit,), self.events,
             self.clock, **options)
 

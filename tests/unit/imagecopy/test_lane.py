@@ -55,6 +55,38 @@ class OrderTest(pump_case.PumpTestCase):
             self.assertEqual(3 * MIB, self.one.done_bytes)
             self.assertEqual(MIB // 2, self.one.saved_bytes)
 
+    def test_blocks_that_differ(self):
+        old = bytes(range(256)) * (MIB // 256)
+        new = bytearray(old + b'n' * 70000)
+        new[8192:8193] = b'!'
+        new[12287:12289] = b'!!'
+        new[MIB - 4096:MIB] = bytes(4096)
+        target = copy_image.FakeTarget(len(new))
+        target.put(0, old)
+        self.one = self.lane(target, is_compared=True)
+        self.piece(0, bytes(new[:MIB]))
+        self.piece(MIB, bytes(new[MIB:]))
+        self.one.complete()
+        self.handle()
+        self.assertTrue(self.one.is_verified)
+        self.assertEqual(bytes(new), target.data)
+        self.assertEqual([(8192, 8192), (MIB - 4096, 4096), (MIB, 70000)],
+                         target.writes)
+        self.assertEqual(MIB - 3 * 4096, self.one.saved_bytes)
+
+    def test_an_object_never_ends_within_a_grain(self):
+        new = b'a' * (64 << 10) + b'b' * 4096 + bytes(MIB - 17 * 4096)
+        target = copy_image.FakeTarget(MIB)
+        target.put(0, new[:64 << 10])
+        self.one = self.lane(target, is_compared=True)
+        self.piece(0, new)
+        self.one.complete()
+        self.handle()
+        self.assertIsNone(self.one.error)
+        self.assertTrue(self.one.is_verified)
+        self.assertEqual(new, target.data)
+        self.assertEqual(128 << 10, len(target.objects[0]))
+
     def test_nothing_is_verified_before_it_is_written(self):
         target = copy_image.FakeTarget(MIB)
         target.calls.is_held = True
