@@ -53,14 +53,26 @@ def rbd_call(name, image, *arguments, done):
 
 def rados_read(ioctx, operation, object_name, done):
     """Begin a read operation on an object; as :func:`rbd_call`."""
+    _rados_call(object_name, done, lambda completion: (
+        libraries.librados().rados_aio_read_op_operate(
+            operation, ioctx, completion, object_name.encode(), 0)))
+
+
+def rados_write(ioctx, operation, object_name, done):
+    """Begin a write operation on an object; as :func:`rbd_call`."""
+    _rados_call(object_name, done, lambda completion: (
+        libraries.librados().rados_aio_write_op_operate(
+            operation, ioctx, completion, object_name.encode(), None, 0)))
+
+
+def _rados_call(object_name, done, begin):
     library = libraries.librados()
     number = next(_numbers)
     completion = ctypes.c_void_p()
     checked(library.rados_aio_create_completion2(
         number, _RADOS_ENDED, ctypes.byref(completion)), object_name)
     _waiting[number] = done
-    code = library.rados_aio_read_op_operate(
-        operation, ioctx, completion, object_name.encode(), 0)
+    code = begin(completion)
     if code < 0:
         del _waiting[number]
         library.rados_aio_release(completion)

@@ -11,6 +11,7 @@ import enum
 import errno
 import logging
 import os
+import random
 import time
 import urllib.parse
 
@@ -29,6 +30,12 @@ _EXCLUSIVE = 0
 # What a lock or a watcher of somebody else is answered with, and what he has
 # made, or removed, since we looked.
 _BUSY = (errno.EROFS, errno.EBUSY, errno.EAGAIN, errno.EEXIST, errno.ENOENT)
+
+
+# Two that begin at one time may take away from each other what they have just
+# made, and neither would have it.
+_TRIES = 4
+_chance = random.SystemRandom()
 
 
 class Found(enum.Enum):
@@ -93,13 +100,18 @@ class CopyTarget:
             ours.
         :raises CephError: if Ceph does not let us.
         """
-        try:
-            return self._opened(base)
-        except exceptions.CephRefused as exc:
-            if exc.errno in _BUSY:
-                raise exceptions.TargetBusy(
-                    f'{self._pool}/{self._name}', self._cluster.fsid) from exc
-            raise
+        for number in range(_TRIES):
+            try:
+                return self._opened(base)
+            except exceptions.CephRefused as exc:
+                if exc.errno not in _BUSY:
+                    raise
+                if number + 1 == _TRIES:
+                    raise exceptions.TargetBusy(
+                        f'{self._pool}/{self._name}',
+                        self._cluster.fsid) from exc
+            self._check()
+            time.sleep(_chance.uniform(0.1, 1.0))
 
     def _opened(self, base):
         names = image_names.ImageNames(self._context)
@@ -243,6 +255,10 @@ class CopyTarget:
             self._image.zero(offset, length - tail, ended)
         self._image.write(offset + length - tail, ctypes.addressof(_ZEROS),
                           tail, ended)
+
+    def extend(self, number, length, done):
+        """Begin to have an object that is there end with zeros, later."""
+        self._image.extend(number, length, done)
 
     def sums(self, number, length, done):
         """Begin to ask for the checksums of an object."""

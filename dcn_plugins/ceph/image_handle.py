@@ -155,6 +155,27 @@ class ImageHandle:
         checksums.of_object(self._data, f'{self.prefix}.{number:016x}',
                             length, done, *sizes)
 
+    def extend(self, number, length, done):
+        """Begin to have an object that is there end later, without data.
+
+        librbd has no word for it. It may be done beside librbd, as long as
+        the image has no snapshots and nobody else writes to it.
+        """
+        library = libraries.librados()
+        operation = library.rados_create_write_op()
+        library.rados_write_op_truncate(operation, length)
+
+        def end(code):
+            library.rados_release_write_op(operation)
+            done(code)
+
+        try:
+            calls.rados_write(self._data, operation,
+                              f'{self.prefix}.{number:016x}', end)
+        except Exception:
+            library.rados_release_write_op(operation)
+            raise
+
     @functools.cached_property
     def _data(self):
         """The I/O context of its data, which may be in another pool."""

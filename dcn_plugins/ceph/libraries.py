@@ -37,6 +37,8 @@ _RADOS = {
     'rados_aio_create_completion2': (ADDRESS, ENDED, _OUT),
     'rados_aio_get_return_value': (ADDRESS,),
     'rados_aio_read_op_operate': (ADDRESS, ADDRESS, ADDRESS, _TEXT, _INT),
+    'rados_aio_write_op_operate': (ADDRESS, ADDRESS, ADDRESS, _TEXT, ADDRESS,
+                                   _INT),
     'rados_exec': (ADDRESS, _TEXT, _TEXT, _TEXT, _TEXT, SIZE, _OUT, SIZE),
     'rados_mgr_command': (ADDRESS, _OUT, SIZE, _TEXT, SIZE, _OUT, _OUT, _OUT,
                           _OUT),
@@ -47,6 +49,8 @@ _RADOS_WITHOUT_ANSWER = {
     'rados_ioctx_snap_set_read': (ADDRESS, U64),
     'rados_aio_release': (ADDRESS,),
     'rados_release_read_op': (ADDRESS,),
+    'rados_release_write_op': (ADDRESS,),
+    'rados_write_op_truncate': (ADDRESS, U64),
     'rados_buffer_free': (ADDRESS,),
     'rados_read_op_checksum': (ADDRESS, _INT, _TEXT, SIZE, U64, SIZE, SIZE,
                                _OUT, SIZE, _OUT),
@@ -97,7 +101,8 @@ def librados():
     library = _loaded('librados.so.2', 'librados2')
     _declare(library, _RADOS, _INT)
     _declare(library, _RADOS_WITHOUT_ANSWER, None)
-    _declare(library, {'rados_create_read_op': ()}, ADDRESS)
+    _declare(library, {'rados_create_read_op': (),
+                       'rados_create_write_op': ()}, ADDRESS)
     return library
 
 

@@ -26,6 +26,7 @@ class Grains:
         self._memcmp.argtypes = [ctypes.c_void_p, ctypes.c_void_p,
                                  ctypes.c_size_t]
         self.zero_sum = self.sum_of_zeros(grain_bytes)
+        self.zero_block_sum = self.sum_of_zeros(block_bytes)
 
     def sum_of_zeros(self, length):
         """Return the checksum of a shorter grain of zeros."""

@@ -23,8 +23,9 @@ class Lane:
     the checksums of each object first, and is sent the blocks that differ.
 
     :param name: of the store.
-    :param target: has ``object_bytes``, and ``write``, ``zero``, ``sums`` and
-        ``fine_sums``, each of which takes what to call at its end.
+    :param target: has ``object_bytes``, and ``write``, ``zero``, ``sums``,
+        ``fine_sums`` and ``extend``, each of which takes what to call at its
+        end.
     :param grains: a :class:`~dcn_plugins.imagecopy.grains.Grains`.
     :param is_compared: whether there may be something else than zeros.
     :param may_write: whether a difference is written, or is an error.
@@ -272,10 +273,13 @@ class Lane:
         if start >= end:
             return 0
         written = 0
-        for first, last in state.changed(start, self._grains.block_sums(
-                run.address + start - run.start, end - start)):
+        sums = self._grains.block_sums(
+            run.address + start - run.start, end - start)
+        for first, last in state.changed(
+                start, sums, self._grains.zero_block_sum):
             last = min(last, end)
             self._add(state, run, first, last)
+            state.note_end(last)
             written += last - first
         return written
 
@@ -344,12 +348,31 @@ class Lane:
         if state.is_forgotten or not state.is_cut or not state.is_written or (
                 state.is_settled):
             return
+        length = state.take_extension()
+        if length is not None:
+            self._extend(state, length)
+            return
         state.is_settled = True
         if state.is_changed:
             self._questions.append(state)
             self.push()
         else:
             del self._objects[state.number]
+
+    def _extend(self, state, length):
+        state.writes += 1
+
+        def ended(code):
+            self._events.put((self._extended, (state, code)))
+
+        self._try(lambda: self.target.extend(state.number, length, ended))
+
+    def _extended(self, state, code):
+        state.writes -= 1
+        if code < 0:
+            self.fail(self.target.error(code))
+            return
+        self._settle(state)
 
     def _drop_jobs(self):
         for job in self._jobs:

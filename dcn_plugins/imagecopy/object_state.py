@@ -29,6 +29,8 @@ class ObjectState:
         self._grain_bytes = grain_bytes
         self._block_bytes = block_bytes
         self._zeros = tuple(expected)
+        # Up to where it was written to, if it ended before that.
+        self._end = 0
         # Up to which grain there were pieces, and the gaps between them.
         self._seen = 0
 
@@ -97,19 +99,20 @@ class ObjectState:
         if kind is not None:
             yield begin, self._place(first + len(sums)), kind
 
-    def changed(self, start, sums):
+    def changed(self, start, sums, zero_sum):
         """Yield ``(begin, end)`` of the blocks that are not what it has.
 
-        All of them where it has nothing: an object must not end within a
-        grain, or it has no checksum. The last one may be shorter than that.
+        The last one may be shorter than that.
 
         :param start: of the first block; ``sums``: the checksum of each.
+        :param zero_sum: of a block of zeros.
         """
         first = (start - self.start) // self._block_bytes
         known = self._known_blocks
         begin = None
         for number, found in enumerate(sums, first):
-            is_changed = number >= len(known) or known[number] != found
+            is_changed = found != (known[number] if number < len(known)
+                                   else zero_sum)
             if is_changed and begin is None:
                 begin = number
             elif not is_changed and begin is not None:
@@ -117,6 +120,23 @@ class ObjectState:
                 begin = None
         if begin is not None:
             yield self._block(begin), self._block(first + len(sums))
+
+    def note_end(self, position):
+        """Note up to where in the image there is a write to it."""
+        if position - self.start > len(self._known_blocks) * (
+                self._block_bytes):
+            self._end = max(self._end, position - self.start)
+
+    def take_extension(self):
+        """Return where it has to end, or ``None`` if it ends well; once.
+
+        One that ends within a grain has no checksum.
+        """
+        end, self._end = self._end, 0
+        if not end % self._grain_bytes or end >= self.length:
+            return None
+        return min(end - end % self._grain_bytes + self._grain_bytes,
+                   self.length)
 
     def _block(self, number):
         return self.start + number * self._block_bytes

@@ -74,6 +74,15 @@ class TargetContract:
         self.assertEqual((0,), self.ended(target.zero, 0, MIB))
         self.assertEqual((0, []), self.sums(target, 0))
 
+    def test_an_object_that_is_extended(self):
+        target = self.target()
+        self.write(target, 2 * MIB, b'z' * 4096)
+        self.assertEqual((0,), self.ended(
+            target.extend, 2, self.grain_bytes))
+        self.assertEqual((0, [self.sum_of(
+            (b'z' * 4096).ljust(self.grain_bytes, b'\0'))]),
+            self.sums(target, 2))
+
     def test_zeros_in_place_of_data(self):
         target = self.target()
         self.write(target, 0, b'x' * MIB)

@@ -144,6 +144,11 @@ class FakeTarget:
             self.put(offset + length - tail, bytes(tail))
         self.calls.end(done, self.code)
 
+    def extend(self, number, length, done):
+        found = self.objects[number]
+        found.extend(bytes(length - len(found)))
+        self.calls.end(done, self.code)
+
     def sums(self, number, length, done):
         self._tell(number, length, done, GRAIN_BYTES)
 

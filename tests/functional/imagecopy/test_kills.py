@@ -235,7 +235,7 @@ class RaceTest(copy_case.CopyTestCase):
         service.CONTROLS.set_rates()
         again = self.copy(self.name)
         self.assertIsNone(again.error)
-        self.assertEqual(64 << 10, again.sent_bytes)
+        self.assertEqual(4096, again.sent_bytes)
         self.assertEqual(hashlib.sha512(self.content).hexdigest(),
                          self.exported(self.name))
 

@@ -75,7 +75,8 @@ class OrderTest(pump_case.PumpTestCase):
         self.assertEqual(MIB - 3 * 4096, self.one.saved_bytes)
 
     def test_an_object_never_ends_within_a_grain(self):
-        new = b'a' * (64 << 10) + b'b' * 4096 + bytes(MIB - 17 * 4096)
+        new = b'a' * (64 << 10) + bytes(4096) + b'b' * 4096 + bytes(
+            MIB - 18 * 4096)
         target = copy_image.FakeTarget(MIB)
         target.put(0, new[:64 << 10])
         self.one = self.lane(target, is_compared=True)
@@ -86,6 +87,7 @@ class OrderTest(pump_case.PumpTestCase):
         self.assertTrue(self.one.is_verified)
         self.assertEqual(new, target.data)
         self.assertEqual(128 << 10, len(target.objects[0]))
+        self.assertEqual([(17 * 4096, 4096)], target.writes)
 
     def test_nothing_is_verified_before_it_is_written(self):
         target = copy_image.FakeTarget(MIB)
