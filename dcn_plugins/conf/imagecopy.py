@@ -3,6 +3,7 @@
 
 from keystoneauth1 import loading
 from oslo_config import cfg
+from oslo_config import types
 
 GROUP = cfg.OptGroup(
     'dcn', title='DCN image copies',
@@ -11,6 +12,9 @@ GROUP = cfg.OptGroup(
          'stores are made.')
 
 STOCK, DCN = 'stock', 'dcn'
+
+_TIME = '(?:[01][0-9]|2[0-3]):[0-5][0-9]'
+_WINDOW = f'^{_TIME}-{_TIME}=[0-9]+$'
 
 OPTS = [
     cfg.StrOpt(
@@ -65,6 +69,15 @@ OPTS = [
         help='How many bytes per second go to all stores together, all '
              'copies of this process together. 0 means no limit. For '
              'copy_data_path = dcn only.'),
+    cfg.ListOpt(
+        'copy_rate_windows', default=[],
+        item_type=types.String(regex=_WINDOW),
+        help='Other values of copy_bytes_per_second for parts of the day, in '
+             'the local time of this host: a list of items like '
+             '08:00-18:00=25000000; after midnight if the second time is the '
+             'earlier one. The first that the time is in counts, and none '
+             'means copy_bytes_per_second. 0 means no limit. Copies that run '
+             'change within some seconds. For copy_data_path = dcn only.'),
 ]
 
 # Not loading.register_session_conf_options: its "timeout" would be a second

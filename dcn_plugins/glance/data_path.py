@@ -48,6 +48,9 @@ def is_on(conf):
     :raises ConfigError: of oslo.config, for an option without a valid value.
     """
     imagecopy.register_opts(conf)
+    # Those that are read later would fail the copy.
+    for opt in imagecopy.OPTS:
+        conf.dcn[opt.dest]
     return (conf.dcn.copy_data_path == imagecopy.DCN
             and bool(conf.enabled_backends) and _is_fit())
 

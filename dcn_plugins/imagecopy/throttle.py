@@ -69,6 +69,17 @@ class TimeWindow:
     end: int
     rate: int | None
 
+    @classmethod
+    def from_text(cls, text):
+        """Return the window of a text like ``08:00-18:00=25000000``.
+
+        :raises ValueError: if it is none.
+        """
+        times, rate = text.split('=')
+        begin, end = (int(hours) * 60 + int(minutes) for hours, minutes in (
+            part.split(':') for part in times.split('-')))
+        return cls(begin, end, int(rate) or None)
+
     def covers(self, minute):
         """Say whether a minute of the day is in it."""
         if self.begin <= self.end:
