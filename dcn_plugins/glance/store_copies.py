@@ -2,9 +2,10 @@
 """The copies of one task of Glance: who has asked, how far, what became of it.
 
 Each store is written down as soon as it has ended, and a copy that cannot be
-written down is removed again by the engine: whatever happens, there is no
-image in a store that Glance does not know of for longer than the engine needs
-to remove it.
+written down is removed again by the engine: there is no image in a store that
+Glance does not know of for longer than the engine needs to remove it. Unless
+this process ends, or its lock of the image may be lost: then another task may
+have found the copy, and the next one registers it.
 """
 
 import uuid
