@@ -309,11 +309,14 @@ class LivingTest(DeadTasksCase):
 class StartTest(DeadTasksCase):
     """From the start of a process, and without being told."""
 
-    def test_a_process_that_starts(self):
+    def setUp(self):
+        super().setUp()
         for name, seconds in (('task_reaper.PASS_SECONDS', 0.2),
                               ('dead_tasks.SILENT_SECONDS', 1.0)):
             self.useFixture(fixtures.MonkeyPatch(
                 f'dcn_plugins.glance.{name}', seconds))
+
+    def test_a_process_that_starts(self):
         image_id = self.upload_to('central')
         self.killed(image_id, 'dcn0', after=(task_watch.TaskWatch, 'beat'))
         self.assertIsNone(copy_hook._shared)
@@ -322,6 +325,25 @@ class StartTest(DeadTasksCase):
                       'the end of the task')
         self.check_failure(image_id, 'dcn0')
         self.check_retry(image_id, 'dcn0')
+
+    def test_a_worker_that_is_forked(self):
+        self.start_glance()
+        image_id = self.upload_to('central')
+        self.killed(image_id, 'dcn0', after=(task_watch.TaskWatch, 'beat'))
+        # Who forks workers leaves it to them.
+        self.assertTrue(self.reaper().stop(glance_api.WAIT_SECONDS))
+        self.assertEqual('processing', self.task(image_id)['status'])
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(glance_api.WAIT_SECONDS)
+            os._exit(1)
+        try:
+            self.wait_for(lambda: self.task(image_id)['status'] == 'failure',
+                          'the end of the task')
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+        self.check_failure(image_id, 'dcn0')
 
 
 class StockTest(DeadTasksCase):
