@@ -15,6 +15,7 @@ import fixtures
 from glance.api import common
 from glance import context as glance_context
 from glance.db.sqlalchemy import api as db_api
+from glance import domain
 import glance.location
 from oslo_config import cfg
 
@@ -218,9 +219,23 @@ class KilledTest(DeadTasksCase):
 
 class LivingTest(DeadTasksCase):
 
-    def end(self, image_id):
-        """Wait until the task of a copy has ended in its process, too."""
-        self.wait_for_log(f'Nothing more is written about image {image_id}')
+    def setUp(self):
+        super().setUp()
+        self.over = []
+        run = domain.Task.run
+
+        def noted(task, executor):
+            try:
+                run(task, executor)
+            finally:
+                self.over.append(task.task_id)
+
+        self.useFixture(fixtures.MonkeyPatch('glance.domain.Task.run', noted))
+
+    def end(self, tasks):
+        """Wait until so many tasks have ended in this process."""
+        self.wait_for(lambda: len(self.over) == tasks,
+                      'the end of all tasks')
 
     def test_a_slow_one(self):
         image_id = self.upload_to('central')
@@ -245,7 +260,8 @@ class LivingTest(DeadTasksCase):
         self.pass_away()
         self.check_failure(image_id, 'dcn0', 'dcn1')
         go_on.set()
-        self.end(image_id)
+        self.end(1)
+        self.assertEqual('failure', self.task(image_id)['status'])
         self.assertEqual({'central'}, self.stores_of(image_id))
 
     def test_one_that_wakes_up_spares_what_another_has_registered(self):
@@ -274,7 +290,7 @@ class LivingTest(DeadTasksCase):
         self.check_failure(image_id, 'dcn0')
         self.check_retry(image_id, 'dcn0')
         go_on.set()
-        self.end(image_id)
+        self.end(2)
         self.assertIn('is not registered by this task', self.log.output)
         self.assertEqual([image_id], self.images_in('dcn0'))
         self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
