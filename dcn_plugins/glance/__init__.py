@@ -12,6 +12,7 @@ Copies to the stores that an image asks for:
 ``copy_request``   one image: look, ask, look again, until it is decided
 ``copy_need``      which stores are wanted, there, missing, unknown (pure)
 ``image_api``      the requests to the image service and its refusals
+``forks``          what a process does when it has forked, or has been
 =================  =======================================================
 
 How RBD stores are filled, whoever asks:
@@ -33,5 +34,13 @@ How RBD stores are filled, whoever asks:
 ``database``        what is asked again of Glance's database
 ``copy_progress``   how far copies are, in words (pure)
 ``copy_rates``      how fast they may go
+==================  ======================================================
+
+What becomes of a copy whose glance-api is killed:
+
+==================  ======================================================
+``task_reaper``     the one thread of a process that looks for dead tasks
+``dead_tasks``      which are dead, and what is set right
+``task_pulses``     which have written nothing for a while (pure)
 ==================  ======================================================
 """

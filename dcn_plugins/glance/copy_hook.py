@@ -7,6 +7,9 @@ Set ``[oslo_messaging_notifications] driver = dcn_copy`` in glance-api.conf
 that lack it, by the public call copy-image. Imports, uploads and Nova's
 direct RBD snapshots all end in the same notifications, so all are seen.
 
+It is also what has each process look for copies that have lost their
+glance-api, as Glance loads it when it starts.
+
 What can go wrong:
 
 * Only what this process announces is seen, and what waits is lost when it
@@ -21,6 +24,8 @@ What can go wrong:
   copy_endpoint_override``, which must have all stores.
 * uWSGI runs no threads unless ``enable-threads`` is set; Glance's own imports
   need it too.
+* A process that forks is taken for one that forks workers: they look for lost
+  copies from then on, and it does not.
 """
 
 import os
@@ -35,7 +40,9 @@ from dcn_plugins.conf import unknown_options
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_trigger
 from dcn_plugins.glance import copy_worker
+from dcn_plugins.glance import forks
 from dcn_plugins.glance import image_api
+from dcn_plugins.glance import task_reaper
 from dcn_plugins import version
 
 LOG = logging.getLogger(__name__)
@@ -57,6 +64,7 @@ class CopyHook(notifier.Driver):
     def __init__(self, conf, topics, transport):
         super().__init__(conf, topics, transport)
         self._shared = _share(conf)
+        self._shared.begin()
 
     def notify(self, ctxt, msg, priority, retry):
         """Put the image of a notification into the queue, if it is a reason.
@@ -74,13 +82,14 @@ class CopyHook(notifier.Driver):
 
 
 class _Process:
-    """What belongs to one process: its memory and its worker."""
+    """What belongs to one process: its memory and its two threads."""
 
     def __init__(self, conf):
         self._trigger = copy_trigger.CopyTrigger(conf.dcn.copy_queue_size)
         self.worker = copy_worker.CopyWorker(
             image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
             conf.dcn.copy_retry_seconds)
+        self.reaper = task_reaper.TaskReaper(_dead_tasks)
 
     def take(self, event_type, payload):
         verdict = self._trigger.judge(event_type, payload)
@@ -113,7 +122,19 @@ class _Shared:
         if process is None:
             # Of two at the same time one wins; the other has no thread yet.
             process = self._processes.setdefault(pid, _Process(self._conf))
+            process.reaper.start()
         return process
+
+    def begin(self):
+        """Begin what this process does without being told."""
+        if not forks.is_master():
+            self.of_this_process()
+
+    def end(self):
+        """Have this process do no more of that."""
+        process = self._processes.get(os.getpid())
+        if process is not None:
+            process.reaper.stop(0)
 
 
 def _share(conf):
@@ -124,6 +145,27 @@ def _share(conf):
         unknown_options.warn(conf, imagecopy.GROUP.name, auth_opts)
         _shared = _Shared(conf)
     return _shared
+
+
+def _in_child():
+    if _shared is not None:
+        _shared.begin()
+
+
+def _in_parent():
+    if _shared is not None:
+        _shared.end()
+
+
+forks.follow(_in_child, _in_parent)
+
+
+def _dead_tasks():
+    # Not with the driver: what of Glance it needs may be another way in a
+    # release that nobody knows, and images are to be copied there, too.
+    from dcn_plugins.glance import dead_tasks
+
+    return dead_tasks.of_this_glance()
 
 
 def _check_options(conf):

@@ -8,6 +8,7 @@ from oslo_log import log as logging
 from taskflow import task
 
 from dcn_plugins.glance import store_copies
+from dcn_plugins.glance import task_watch
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class CopyTask(task.Task):
         self._claims.drop(self._asked['task_id'])
         self._claim.give_back(self._asked['backend'])
         copies = store_copies.StoreCopies(self._conf, self._asked,
-                                          self._claim.ours)
+                                          self._claim.ours, task_watch.MARK)
         try:
             self._judge(copies.run())
         except Exception:

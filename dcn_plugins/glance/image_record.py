@@ -11,9 +11,13 @@ row, by functions of Glance's database that its own parallel import uses.
 from glance.common import crypt
 from glance.common import exception
 from glance import db
+from oslo_log import log as logging
 
 from dcn_plugins.glance import database
 
+LOG = logging.getLogger(__name__)
+
+LOCK = 'os_glance_import_task'
 IMPORTING = 'os_glance_importing_to_stores'
 FAILED = 'os_glance_failed_import'
 
@@ -42,33 +46,56 @@ class ImageRecord:
         """Say that an image is no longer on its way, and where it failed."""
         self._merge(ended=set(stores), failed=set(failed))
 
+    def abandon(self, task_id, stores):
+        """Say that a task, which is no more, has failed to fill stores.
+
+        Does nothing unless the image is locked by that task. Those that have
+        got the image have not failed.
+
+        :raises ImageNotFound: if it has been deleted.
+        """
+        image = self._read()
+        if _properties(image).get(LOCK) == task_id:
+            self._change(image, ended=set(stores),
+                         failed=set(stores) - _active(image))
+
+    @database.retried
+    def unlock(self, task_id):
+        """Take the lock of an image away from a task, if it has it."""
+        try:
+            self._db.image_delete_property_atomic(self._image_id, LOCK,
+                                                  task_id)
+        except exception.NotFound:
+            LOG.debug('Image %s is not locked by task %s any more',
+                      self._image_id, task_id)
+
     def publish(self, store, url):
-        """Say that an image is in a store.
+        """Say that an image is in a store, if nobody has said so.
 
         :raises ImageNotFound: if it has been deleted; nothing stays.
         """
-        self._add(store, url)
+        if store not in self.stores():
+            self._add(store, url)
         try:
             # What is deleted while a row is added does not see that row.
-            self._read()
+            image = self._read()
         except exception.ImageNotFound:
             self.withdraw(store)
             raise
-        self.end([store])
+        # Two tasks at the same moment: one that has lost its lock since it
+        # looked. One row stays, the same for both.
+        for location in _rows(image, store)[1:]:
+            self._delete(location['id'])
+        self._merge(ended={store}, not_failed={store})
 
     def withdraw(self, store):
         """Take back that an image is in a store; its data are not touched."""
-        image = self._read(is_deleted_shown=True)
-        for location in image['locations']:
-            if (location['status'] == 'active'
-                    and location['metadata'].get('store') == store):
-                self._delete(location['id'])
+        for location in _rows(self._read(is_deleted_shown=True), store):
+            self._delete(location['id'])
 
     def stores(self):
         """Return the names of the stores that an image is in."""
-        return {location['metadata'].get('store')
-                for location in self._read()['locations']
-                if location['status'] == 'active'}
+        return _active(self._read())
 
     def state(self, store):
         """Return ``active``, ``deleted``, ``pending_delete`` or ``None``.
@@ -90,11 +117,12 @@ class ImageRecord:
         if values:
             self._update(values)
 
-    def _merge(self, importing=frozenset(), ended=frozenset(),
-               failed=frozenset(), not_failed=frozenset()):
-        image = self._read()
-        before = {row['name']: row['value'] for row in image['properties']
-                  if not row['deleted']}
+    def _merge(self, **changes):
+        self._change(self._read(), **changes)
+
+    def _change(self, image, importing=frozenset(), ended=frozenset(),
+                failed=frozenset(), not_failed=frozenset()):
+        before = _properties(image)
         after = {
             IMPORTING: _names(before, IMPORTING) - ended | importing,
             FAILED: _names(before, FAILED) - not_failed | failed}
@@ -132,6 +160,25 @@ class ImageRecord:
 
     def _stored(self, url):
         return crypt.urlsafe_encrypt(self._key, url) if self._key else url
+
+
+def _rows(image, store):
+    """Return the locations in a store, the oldest first."""
+    return sorted((location for location in image['locations']
+                   if location['status'] == 'active'
+                   and location['metadata'].get('store') == store),
+                  key=lambda location: location['id'])
+
+
+def _active(image):
+    return {location['metadata'].get('store')
+            for location in image['locations']
+            if location['status'] == 'active'}
+
+
+def _properties(image):
+    return {row['name']: row['value'] for row in image['properties']
+            if not row['deleted']}
 
 
 def _names(properties, name):

@@ -2,9 +2,10 @@
 """The copies of one task of Glance: who has asked, how far, what became of it.
 
 Each store is written down as soon as it has ended, and a copy that cannot be
-written down is removed again by the engine: whatever happens, there is no
-image in a store that Glance does not know of for longer than the engine needs
-to remove it.
+written down is removed again by the engine: there is no image in a store that
+Glance does not know of for longer than the engine needs to remove it. Unless
+this process ends, or its lock of the image may be lost: then another task may
+have found the copy, and the next one registers it.
 """
 
 import uuid
@@ -39,9 +40,11 @@ class StoreCopies:
         ``image_id``, ``image_repo``, ``admin_repo`` of copy-image,
         ``context``, ``action_wrapper``.
     :param stores: names of those to fill.
+    :param mark: of the messages of the task, see
+        :class:`~dcn_plugins.glance.task_watch.TaskWatch`.
     """
 
-    def __init__(self, conf, asked, stores):
+    def __init__(self, conf, asked, stores, mark=''):
         self._conf = conf
         self._stores = tuple(stores)
         self._image_id = asked['image_id']
@@ -58,7 +61,7 @@ class StoreCopies:
         self._progress = copy_progress.CopyProgress(stores)
         self._watch = task_watch.TaskWatch(
             asked['task_repo'], asked['task_id'], asked['action_wrapper'],
-            self._progress)
+            self._progress, mark=mark)
         self._rates = copy_rates.CopyRates(conf, service.CONTROLS.set_rates)
         self._published = {}
         self._failed = {}
@@ -72,6 +75,9 @@ class StoreCopies:
         :raises TaskAbortedError: if the task is ended meanwhile, or loses the
             lock of the image. What is whole stays, what is not is no copy.
         """
+        # Before anything else: what is not marked waits for Glance when we
+        # are killed.
+        self._watch.beat()
         self.announce()
         self._rates.apply()
         try:
@@ -83,7 +89,7 @@ class StoreCopies:
             self._restore_lost()
         finally:
             self._end()
-        self._watch.beat()
+        self._watch.end()
         return dict(self._failed)
 
     def announce(self):
@@ -160,11 +166,16 @@ class StoreCopies:
             try:
                 self._publish(asked, result)
             except Exception as exc:
-                # Whatever it is: the engine removes what is not registered.
                 self._progress.end(result.store, 'not registered')
                 self._doubtful.add(result.store)
                 self._failed[result.store] = str(exc)
-                raise
+                # Whatever it is: the engine removes what is not registered.
+                # Unless another task may have found it meanwhile, and has
+                # registered it.
+                if not self._watch.is_another():
+                    raise
+                LOG.warning('Image %s is in %s and is not registered by this '
+                            'task: %s', self._image_id, result.store, exc)
         elif result.outcome is request.Outcome.FAILED:
             self._fail([result.store], str(result.error))
 
@@ -217,6 +228,8 @@ class StoreCopies:
                 LOG.info('Image %s was deleted from %s meanwhile',
                          self._image_id, store)
             else:
+                # A store that is away has kept us waiting.
+                self._watch.assert_running()
                 self._record.publish(store, url)
                 LOG.warning('The copy of image %s in %s was dropped by a '
                             'change of the image at the same time; it is '

@@ -17,6 +17,10 @@ LOG = logging.getLogger(__name__)
 
 BEAT_SECONDS = 5.0
 
+#: How the message of a task begins while it beats. Glance's own tasks write
+#: nothing for minutes, so this tells which of them silence is the end of.
+MARK = 'dcn_plugins: '
+
 #: How long the database may be away before a copy is given up; far below the
 #: 60 minutes.
 PATIENCE_SECONDS = 300.0
@@ -30,14 +34,17 @@ class TaskWatch:
 
     :param action_wrapper: Glance's, of the image and the task.
     :param progress: its text becomes the message.
+    :param mark: what it begins with: :data:`MARK` if it beats from now on
+        until :meth:`end`, and nothing of Glance's runs meanwhile.
     """
 
     def __init__(self, task_repo, task_id, action_wrapper, progress,
-                 clock=time.monotonic):
+                 clock=time.monotonic, mark=''):
         self._task_repo = task_repo
         self._task_id = task_id
         self._action_wrapper = action_wrapper
         self._progress = progress
+        self._mark = mark
         self._clock = clock
         self._last_good = clock()
 
@@ -61,6 +68,15 @@ class TaskWatch:
                         self._task_id, exc)
         else:
             self._last_good = self._clock()
+
+    def end(self):
+        """Write the last message, without the mark.
+
+        What comes now is Glance's, and beats no more. So, other than with
+        :meth:`beat`, each error is raised.
+        """
+        self._mark = ''
+        self._write()
 
     @database.retried
     def assert_running(self):
@@ -87,9 +103,26 @@ class TaskWatch:
             return False
         return True
 
+    def is_another(self):
+        """Return whether the image may be in the hands of somebody else.
+
+        It may, too, if the database does not say. It is not, if there is no
+        image any more.
+        """
+        try:
+            self._action_wrapper.assert_task_lock()
+        except exception.NotFound:
+            return False
+        # The lock of another, of nobody, or nobody knows.
+        except Exception as exc:
+            LOG.info('Image %s may be in the hands of another task: %s',
+                     self._action_wrapper.image_id, exc)
+            return True
+        return False
+
     def _write(self):
         task = self.assert_running()
-        task.message = str(self._progress)
+        task.message = f'{self._mark}{self._progress}'
         self._save(task)
 
     @database.retried

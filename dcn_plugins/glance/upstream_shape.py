@@ -31,6 +31,12 @@ _DATABASE = {
                      'atomic_props'),
     'image_location_add': ('context', 'image_id', 'location'),
     'image_location_delete': ('context', 'image_id', 'location_id', 'status'),
+    'image_delete_property_atomic': ('image_id', 'name', 'value'),
+    'task_get_all': ('context', 'filters', 'limit', 'sort_key'),
+}
+_TASKS = {
+    'get': ('task_id',),
+    'save': ('task',),
 }
 _WRAPPER = {
     'assert_task_lock': (),
@@ -62,6 +68,8 @@ def _differences():
     api = db.get_api()
     for name, wanted in _DATABASE.items():
         yield from _compare(api, name, wanted)
+    for name, wanted in _TASKS.items():
+        yield from _compare(db.TaskRepo, name, wanted)
     for name, wanted in _WRAPPER.items():
         yield from _compare(api_image_import.ImportActionWrapper, name, wanted)
     actions = api_image_import._ImportActions

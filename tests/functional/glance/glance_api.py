@@ -69,6 +69,7 @@ class GlanceTestCase(functional.SynchronousAPIBase):
             level=logging.DEBUG))
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.copy_hook._shared', None))
+        self.addCleanup(self._stop_threads)
         self.asked = []
 
     def config(self, **options):
@@ -86,7 +87,7 @@ class GlanceTestCase(functional.SynchronousAPIBase):
         self.config(group='dcn', auth_type='none', copy_endpoint_override=(
             f'http://127.0.0.1:{server.server_port}'), **options)
         self.useFixture(http_service.Serving(server))
-        self.addCleanup(self._stop_worker)
+        self.addCleanup(self._stop_threads)
         self.start_server()
 
     def config_driver(self, *drivers):
@@ -108,9 +109,13 @@ class GlanceTestCase(functional.SynchronousAPIBase):
     def worker(self):
         return copy_hook._shared.of_this_process().worker
 
-    def _stop_worker(self):
+    def reaper(self):
+        return copy_hook._shared.of_this_process().reaper
+
+    def _stop_threads(self):
         if copy_hook._shared is not None:
             self.assertTrue(self.worker().stop(WAIT_SECONDS))
+            self.assertTrue(self.reaper().stop(WAIT_SECONDS))
 
     def create(self, **properties):
         """Create an image without data and return its id."""

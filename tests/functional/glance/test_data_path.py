@@ -194,7 +194,7 @@ class CopyTest(DataPathCase):
         image_id = self.upload_to('central')
         go_on = self.held(image_id, 'dcn0')
         self.wait_for(lambda: self.task(image_id)['message'] == (
-            'dcn0 50% 0/0 MiB 1 MB/s ETA 0s'), 'progress')
+            'dcn_plugins: dcn0 50% 0/0 MiB 1 MB/s ETA 0s'), 'progress')
         before = self.task(image_id)['updated_at']
         self.wait_for(lambda: self.task(image_id)['updated_at'] > before,
                       'a later time in the task')

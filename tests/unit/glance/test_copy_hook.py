@@ -2,7 +2,10 @@
 
 import logging
 import os
+import signal
+import threading
 import time
+import types
 
 import fixtures
 from oslo_config import cfg
@@ -32,10 +35,14 @@ class CopyHookTest(testtools.TestCase):
     def make(self, conf):
         hook = copy_hook.CopyHook(conf, topics=[], transport=None)
         self.addCleanup(lambda: self.worker_of(hook).stop())
+        self.addCleanup(lambda: self.reaper_of(hook).stop())
         return hook
 
     def worker_of(self, hook):
         return hook._shared.of_this_process().worker
+
+    def reaper_of(self, hook):
+        return hook._shared.of_this_process().reaper
 
     def wait_until_idle(self, hook):
         deadline = time.monotonic() + 20
@@ -102,6 +109,47 @@ class CopyHookTest(testtools.TestCase):
             'properties': {'dcn_sites': 'dcn0'}}}, 'INFO', None)
         self.assertIn('The notification image.update was not looked at',
                       self.log.output)
+
+    def look_at(self, function):
+        """Have each pass of a reaper call a function, at once."""
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.task_reaper.PASS_SECONDS', 0.01))
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.copy_hook._dead_tasks',
+            lambda: types.SimpleNamespace(look=function)))
+
+    def test_dead_tasks_are_looked_for_without_any_notification(self):
+        is_looking = threading.Event()
+        self.look_at(is_looking.set)
+        self.make(self.make_conf(''))
+        self.assertTrue(is_looking.wait(20))
+
+    def test_child_process_looks_for_them_in_place_of_its_parent(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        self.look_at(lambda: os.write(write_end, b'%d\n' % os.getpid()))
+        hook = self.make(self.make_conf(''))
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(20)
+            os._exit(0)
+        try:
+            self.assertTrue(self.reaper_of(hook).stop(20))
+            os.close(write_end)
+            found = b''
+            while b'%d\n' % pid not in found:
+                part = os.read(read_end, 1000)
+                self.assertNotEqual(b'', part, 'the child has ended')
+                found += part
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def test_the_master_of_uwsgi_leaves_it_to_its_workers(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.forks.is_master', lambda: True))
+        hook = copy_hook.CopyHook(self.make_conf(''), [], None)
+        self.assertEqual({}, hook._shared._processes)
 
     def test_child_process_has_its_own_thread(self):
         service = self.useFixture(http_service.HTTPService())

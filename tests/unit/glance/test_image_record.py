@@ -89,6 +89,25 @@ class ImageRecordTest(unittest.TestCase):
         self.assertEqual({'dcn0'}, self.record.stores())
         self.assertEqual('', self.lists()[0])
 
+    def test_a_copy_that_another_has_registered(self):
+        self.record.publish('dcn0', 'rbd://a')
+        self.db.properties[image_record.FAILED] = 'dcn0,dcn1'
+        self.record.publish('dcn0', 'rbd://a')
+        self.assertEqual(1, len(self.db.rows))
+        self.assertEqual('dcn1', self.lists()[1])
+
+    def test_a_copy_that_another_registers_at_this_moment(self):
+        def register():
+            self.db.after_add = lambda: None
+            self.db.image_location_add(None, IMAGE, {
+                'url': 'rbd://a', 'metadata': {'store': 'dcn0'},
+                'status': 'active'})
+
+        self.db.after_add = register
+        self.record.publish('dcn0', 'rbd://a')
+        self.assertEqual(['active', 'deleted'],
+                         [row['status'] for row in self.db.rows])
+
     def test_an_image_that_is_deleted_at_this_moment(self):
         def delete():
             self.db.image.update(deleted=True, status='deleted')

@@ -51,6 +51,27 @@ class TaskWatchTest(unittest.TestCase):
         self.watch.beat()
         self.assertEqual(['dcn0 waits'], self.repo.saved)
 
+    def test_the_mark_is_there_until_the_end(self):
+        watch = task_watch.TaskWatch(self.repo, 't', self.wrapper,
+                                     'dcn0 waits', mark=task_watch.MARK)
+        watch.beat()
+        watch.end()
+        self.assertEqual(['dcn_plugins: dcn0 waits', 'dcn0 waits'],
+                         self.repo.saved)
+
+    def test_an_end_that_is_not_written_is_told(self):
+        self.repo.error = ConnectionError('test')
+        self.watch.beat()
+        self.assertRaises(ConnectionError, self.watch.end)
+
+    def test_whose_the_image_may_be(self):
+        self.assertFalse(self.watch.is_another())
+        for error, expected in ((exception.TaskAbortedError(), True),
+                                (ConnectionError('test'), True),
+                                (exception.ImageNotFound(), False)):
+            self.wrapper.error = error
+            self.assertEqual(expected, self.watch.is_another())
+
     def test_a_task_that_was_ended(self):
         self.repo.task.status = 'failure'
         self.assertRaises(exception.TaskAbortedError, self.watch.beat)

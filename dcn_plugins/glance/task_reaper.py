@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread of a process that looks for dead tasks."""
+
+import os
+import random
+import threading
+
+from oslo_log import log as logging
+
+LOG = logging.getLogger(__name__)
+
+#: Between two passes; each is a fifth longer or shorter, so that processes
+#: that were started together do not look together.
+PASS_SECONDS = 15.0
+
+
+class TaskReaper:
+    """Look for dead tasks in the background, until the process ends.
+
+    The first pass is after a pause: a process that forks its workers has
+    done so by then, and a program that is soon over asks nothing. Under
+    eventlet ``threading`` is patched by the host process and this is a green
+    thread; so it may use the database, and nothing here knows.
+
+    :param make: called by the thread; returns what has ``look()``, or
+        ``None`` if there is nothing to do.
+    """
+
+    def __init__(self, make):
+        self._make = make
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = None
+
+    def start(self):
+        """Start the thread, unless it has been; a later call does nothing."""
+        with self._lock:
+            if self._thread is None and not self._stopped.is_set():
+                self._thread = threading.Thread(
+                    target=self._run, args=(os.getpid(),), name='dcn_reaper',
+                    daemon=True)
+                self._thread.start()
+
+    def stop(self, timeout_seconds=None):
+        """End the thread after the pass under way; return whether it did.
+
+        :param timeout_seconds: how long to wait for that; 0: not at all.
+        """
+        self._stopped.set()
+        thread = self._thread
+        if thread is None:
+            return True
+        thread.join(timeout_seconds)
+        return not thread.is_alive()
+
+    def _run(self, pid):
+        tasks = None
+        is_quiet = False
+        # A green thread goes on in a child process that was forked.
+        while not self._is_over() and os.getpid() == pid:
+            try:
+                tasks = tasks or self._make()
+                if tasks is None:
+                    return
+                tasks.look()
+                is_quiet = False
+            # The top of a thread: the database may come back.
+            except Exception as exc:
+                if not is_quiet:
+                    LOG.warning('Nobody looks for copies that have lost '
+                                'their glance-api: %s', exc)
+                is_quiet = True
+
+    def _is_over(self):
+        # Nothing is kept secret by it.
+        seconds = PASS_SECONDS * random.uniform(0.8, 1.2)  # nosec B311
+        return self._stopped.wait(seconds)

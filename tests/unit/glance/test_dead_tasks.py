@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""On Glance's own database, in memory."""
+
+import fixtures
+from glance.common import exception
+from glance import context as glance_context
+from glance.db.sqlalchemy import api as db_api
+from glance.db.sqlalchemy import models
+from oslo_config import cfg
+from oslo_db import options as db_options
+import testtools
+
+from dcn_plugins.glance import dead_tasks
+from dcn_plugins.glance import image_record
+from dcn_plugins.glance import task_watch
+from tests.unit.glance import fakes
+
+CONF = cfg.CONF
+IMAGE = '11111111-1111-1111-1111-111111111111'
+TASK = '22222222-2222-2222-2222-222222222222'
+OTHER = '33333333-3333-3333-3333-333333333333'
+MESSAGE = task_watch.MARK + 'dcn0 53%'
+
+
+class Killed(BaseException):
+    """What nobody catches."""
+
+
+class Before:
+    """A database that has something happen before a call that writes."""
+
+    WRITES = ('image_update', 'image_delete_property_atomic', 'task_update')
+
+    def __init__(self, number, happen):
+        self._left = number
+        self._happen = happen
+
+    def __getattr__(self, name):
+        function = getattr(db_api, name)
+
+        def call(*args, **kwargs):
+            self._left -= 1
+            if self._left == 0:
+                self._happen()
+            return function(*args, **kwargs)
+
+        return call if name in self.WRITES else function
+
+
+class DeadTasksTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger())
+        db_options.set_defaults(CONF)
+        CONF.set_override('connection', 'sqlite://', group='database')
+        self.addCleanup(CONF.clear_override, 'connection', group='database')
+        db_api.clear_db_env()
+        self.addCleanup(db_api.clear_db_env)
+        models.register_models(db_api.get_engine())
+        self.context = glance_context.get_admin_context()
+        self.clock = fakes.FakeClock()
+        self.tasks = self.make()
+
+    def make(self, database=db_api):
+        return dead_tasks.DeadTasks(database, self.context, self.clock)
+
+    def leave(self, message=MESSAGE, lock=TASK, task_id=TASK, **task):
+        """Leave what a glance-api that was killed leaves."""
+        db_api.image_create(self.context, {
+            'id': IMAGE, 'status': 'active', 'disk_format': 'raw',
+            'container_format': 'bare', 'owner': 'project',
+            'locations': [{'url': f'rbd://{store}', 'status': 'active',
+                           'metadata': {'store': store}}
+                          for store in ('central', 'dcn1')],
+            'properties': {
+                image_record.LOCK: lock,
+                image_record.IMPORTING: 'dcn0,dcn1,other',
+                image_record.FAILED: 'dcn9'}})
+        self.add_task(message, task_id, **task)
+
+    def add_task(self, message, task_id, **task):
+        db_api.task_create(self.context, {
+            'id': task_id, 'type': 'api_image_import', 'status': 'processing',
+            'owner': 'project', 'message': message, 'image_id': IMAGE,
+            'input': {'image_id': IMAGE, 'import_req': {},
+                      'backend': ['dcn0', 'dcn1']}, **task})
+
+    def pass_away(self, *all_tasks):
+        for tasks in all_tasks:
+            tasks.look()
+        self.clock.now += dead_tasks.SILENT_SECONDS
+        for tasks in all_tasks:
+            tasks.look()
+
+    def task(self, task_id=TASK):
+        return db_api.task_get(self.context, task_id)
+
+    def properties(self):
+        return {row['name']: row['value'] for row in db_api.image_get(
+            self.context, IMAGE)['properties'] if not row['deleted']}
+
+    def check_cleared(self):
+        task = self.task()
+        self.assertEqual('failure', task['status'])
+        self.assertEqual(
+            'The glance-api that made the copies has ended, or was away for '
+            '45 s. Not copied to: dcn0. Ask again: what is there of a copy '
+            'is gone on with. Last heard: dcn0 53%', task['message'])
+        self.assertEqual({image_record.IMPORTING: 'other',
+                          image_record.FAILED: 'dcn0,dcn9'},
+                         self.properties())
+
+    def check_untouched(self):
+        self.assertEqual('processing', self.task()['status'])
+        self.assertEqual({image_record.LOCK: TASK,
+                          image_record.IMPORTING: 'dcn0,dcn1,other',
+                          image_record.FAILED: 'dcn9'}, self.properties())
+
+    def test_a_dead_one(self):
+        self.leave()
+        self.pass_away(self.tasks)
+        self.check_cleared()
+        self.assertIn(f'Image {IMAGE}, task {TASK}: The glance-api that',
+                      self.log.output)
+
+    def test_nothing_is_judged_by_one_look(self):
+        self.leave()
+        self.clock.now += 3600
+        self.tasks.look()
+        self.check_untouched()
+        self.clock.now += dead_tasks.SILENT_SECONDS - 1
+        self.tasks.look()
+        self.check_untouched()
+
+    def test_one_that_is_not_marked(self):
+        for number, message in enumerate(('', 'Copied 15 MiB', 'dcn0 53%')):
+            self.add_task(message, f'{number}{OTHER[1:]}')
+        self.leave(message='Copied 15 MiB')
+        for _hour in range(3):
+            self.pass_away(self.tasks)
+            self.clock.now += 3600
+        self.check_untouched()
+        self.assertEqual('', self.log.output)
+
+    def test_one_that_is_marked_later(self):
+        self.leave(message='')
+        self.pass_away(self.tasks)
+        db_api.task_update(self.context, TASK, {'message': MESSAGE})
+        self.tasks.look()
+        self.check_untouched()
+        self.pass_away(self.tasks)
+        self.check_cleared()
+
+    def test_one_that_beats_while_it_is_judged(self):
+        self.leave()
+        get = self.tasks._repo.get
+
+        def beat_and_get(task_id):
+            db_api.task_update(self.context, task_id, {'message': MESSAGE})
+            return get(task_id)
+
+        self.tasks._repo.get = beat_and_get
+        self.pass_away(self.tasks)
+        self.check_untouched()
+
+    def test_tasks_of_other_kinds(self):
+        self.leave(type='location_import')
+        self.pass_away(self.tasks)
+        self.check_untouched()
+
+    def test_a_lock_that_is_anothers(self):
+        self.leave(lock=OTHER)
+        before = self.properties()
+        self.pass_away(self.tasks)
+        self.assertEqual('failure', self.task()['status'])
+        self.assertEqual(before, self.properties())
+
+    def test_an_image_that_is_gone(self):
+        self.leave()
+        db_api.image_destroy(self.context, IMAGE)
+        self.pass_away(self.tasks)
+        self.assertEqual('failure', self.task()['status'])
+        self.assertNotIn('Not copied to', self.task()['message'])
+
+    def test_a_task_that_is_gone(self):
+        self.leave()
+        self.tasks.look()
+        self.clock.now += dead_tasks.SILENT_SECONDS
+        self.tasks._repo.get = lambda task_id: (_ for _ in ()).throw(
+            exception.NotFound())
+        self.tasks.look()
+        self.check_untouched()
+
+    def test_one_that_is_broken_is_not_in_the_way_of_others(self):
+        self.leave()
+        self.add_task(MESSAGE, OTHER, input={'image_id': IMAGE})
+        self.pass_away(self.tasks)
+        self.check_cleared()
+        self.assertEqual('processing', self.task(OTHER)['status'])
+        self.assertIn(f'Task {OTHER}, which is dead, was not cleared up',
+                      self.log.output)
+
+    def test_killed_before_each_write(self):
+        def kill():
+            raise Killed()
+
+        self.leave()
+        # The stores; the lock; what is left then is the task.
+        for number, is_locked in ((1, True), (2, True), (2, False)):
+            self.assertRaises(Killed, self.pass_away,
+                              self.make(Before(number, kill)))
+            self.assertEqual('processing', self.task()['status'])
+            self.assertEqual(is_locked,
+                             image_record.LOCK in self.properties())
+        self.pass_away(self.tasks)
+        self.check_cleared()
+
+    def check_two(self, number):
+        self.leave()
+        second = self.make()
+        second.look()
+        self.pass_away(self.make(Before(number, second.look)))
+        self.check_cleared()
+
+    def test_two_at_once_before_the_stores(self):
+        self.check_two(1)
+
+    def test_two_at_once_before_the_lock(self):
+        self.check_two(2)
+
+    def test_two_at_once_before_the_task(self):
+        self.check_two(3)
+
+    def test_a_new_task_is_not_disturbed(self):
+        self.leave()
+
+        def begin():
+            # Another has cleared up, and the user has asked again.
+            self.another.look()
+            db_api.image_set_property_atomic(IMAGE, image_record.LOCK, OTHER)
+            self.add_task(MESSAGE, OTHER)
+
+        self.another = self.make()
+        self.another.look()
+        first = self.make(Before(2, begin))
+        self.pass_away(first)
+        self.assertEqual(OTHER, self.properties()[image_record.LOCK])
+        self.assertEqual('processing', self.task(OTHER)['status'])
+        self.assertEqual('failure', self.task()['status'])
+
+    def test_a_glance_that_nobody_knows(self):
+        self.assertIsNotNone(dead_tasks.of_this_glance())
+        self.useFixture(fixtures.MonkeyPatch(
+            'glance.db.sqlalchemy.api.task_get_all', None))
+        self.assertIsNone(dead_tasks.of_this_glance())
+        self.assertIn('does not know this release (there is no glance.db',
+                      self.log.output)
