@@ -24,8 +24,8 @@ What can go wrong:
   copy_endpoint_override``, which must have all stores.
 * uWSGI runs no threads unless ``enable-threads`` is set; Glance's own imports
   need it too.
-* A process that forks is taken for one that forks workers: they look for lost
-  copies from then on, and it does not.
+* A server that forks workers, is not uWSGI and has no eventlet has them look
+  for lost copies when they announce their first image, and not before.
 """
 
 import os
@@ -82,14 +82,17 @@ class CopyHook(notifier.Driver):
 
 
 class _Process:
-    """What belongs to one process: its memory and its two threads."""
+    """What belongs to one process: its memory and its two threads.
 
-    def __init__(self, conf):
+    :param begin: called by a thread of it that finds itself in another one.
+    """
+
+    def __init__(self, conf, begin):
         self._trigger = copy_trigger.CopyTrigger(conf.dcn.copy_queue_size)
         self.worker = copy_worker.CopyWorker(
             image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
             conf.dcn.copy_retry_seconds)
-        self.reaper = task_reaper.TaskReaper(_dead_tasks)
+        self.reaper = task_reaper.TaskReaper(_dead_tasks, begin)
 
     def take(self, event_type, payload):
         verdict = self._trigger.judge(event_type, payload)
@@ -121,7 +124,8 @@ class _Shared:
         process = self._processes.get(pid)
         if process is None:
             # Of two at the same time one wins; the other has no thread yet.
-            process = self._processes.setdefault(pid, _Process(self._conf))
+            process = self._processes.setdefault(
+                pid, _Process(self._conf, self.begin))
             process.reaper.start()
         return process
 
@@ -129,12 +133,6 @@ class _Shared:
         """Begin what this process does without being told."""
         if not forks.is_master():
             self.of_this_process()
-
-    def end(self):
-        """Have this process do no more of that."""
-        process = self._processes.get(os.getpid())
-        if process is not None:
-            process.reaper.stop(0)
 
 
 def _share(conf):
@@ -147,17 +145,12 @@ def _share(conf):
     return _shared
 
 
-def _in_child():
+def _in_worker():
     if _shared is not None:
         _shared.begin()
 
 
-def _in_parent():
-    if _shared is not None:
-        _shared.end()
-
-
-forks.follow(_in_child, _in_parent)
+forks.follow(_in_worker)
 
 
 def _dead_tasks():

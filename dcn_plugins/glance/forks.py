@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process does when it has forked, or has been.
+"""What a worker of uWSGI does when it has been forked.
 
-glance-api loads its drivers before it forks its workers, or after, as its
-server has it. A thread does not survive a fork.
+uWSGI loads glance-api before it forks its workers, or after, as it is told. A
+thread of the operating system does not survive a fork.
+
+``os.register_at_fork`` is of no use for it: a process that is to become
+another program, like qemu-img, calls that as well, and a thread that is begun
+there under eventlet has the child go on with all green threads of its parent,
+and take the data from their sockets.
 """
 
-import os
 
-
-def follow(begin, end):
-    """Call ``begin`` in each child process, and ``end`` in its parent.
-
-    ``begin`` may be called more than once in a process.
-    """
-    os.register_at_fork(after_in_child=begin, after_in_parent=end)
+def follow(begin):
+    """Call ``begin`` in each worker of uWSGI; elsewhere do nothing."""
     uwsgi = _uwsgi()
     if uwsgi is None:
         return

@@ -24,10 +24,13 @@ class TaskReaper:
 
     :param make: called by the thread; returns what has ``look()``, or
         ``None`` if there is nothing to do.
+    :param moved: called instead by a green thread that has been forked with
+        its process, and goes on in the child.
     """
 
-    def __init__(self, make):
+    def __init__(self, make, moved=lambda: None):
         self._make = make
+        self._moved = moved
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = None
@@ -56,8 +59,10 @@ class TaskReaper:
     def _run(self, pid):
         tasks = None
         is_quiet = False
-        # A green thread goes on in a child process that was forked.
-        while not self._is_over() and os.getpid() == pid:
+        while not self._is_over():
+            if os.getpid() != pid:
+                self._moved()
+                return
             try:
                 tasks = tasks or self._make()
                 if tasks is None:

@@ -342,15 +342,15 @@ class StartTest(DeadTasksCase):
         self.check_failure(image_id, 'dcn0')
         self.check_retry(image_id, 'dcn0')
 
-    def test_a_worker_that_is_forked(self):
+    def test_a_worker_that_uwsgi_forks(self):
         self.start_glance()
         image_id = self.upload_to('central')
         self.killed(image_id, 'dcn0', after=(task_watch.TaskWatch, 'beat'))
-        # Who forks workers leaves it to them.
         self.assertTrue(self.reaper().stop(glance_api.WAIT_SECONDS))
         self.assertEqual('processing', self.task(image_id)['status'])
         pid = os.fork()
         if pid == 0:
+            copy_hook._in_worker()
             time.sleep(glance_api.WAIT_SECONDS)
             os._exit(1)
         try:

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import threading
 import time
 import types
@@ -124,17 +125,31 @@ class CopyHookTest(testtools.TestCase):
         self.make(self.make_conf(''))
         self.assertTrue(is_looking.wait(20))
 
-    def test_child_process_looks_for_them_in_place_of_its_parent(self):
+    def test_program_that_is_started_changes_nothing(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        is_looking = threading.Event()
+        self.look_at(is_looking.set)
+        self.make(self.make_conf(''))
+        subprocess.run(['true'], check=True, preexec_fn=lambda: os.write(
+            write_end, b'%d' % threading.active_count()))
+        os.close(write_end)
+        self.assertEqual(b'1', os.read(read_end, 10))
+        is_looking.clear()
+        self.assertTrue(is_looking.wait(20))
+
+    def test_worker_of_uwsgi_looks_for_them(self):
         read_end, write_end = os.pipe()
         self.addCleanup(os.close, read_end)
         self.look_at(lambda: os.write(write_end, b'%d\n' % os.getpid()))
         hook = self.make(self.make_conf(''))
+        self.assertTrue(self.reaper_of(hook).stop(20))
         pid = os.fork()
         if pid == 0:
+            copy_hook._in_worker()
             time.sleep(20)
             os._exit(0)
         try:
-            self.assertTrue(self.reaper_of(hook).stop(20))
             os.close(write_end)
             found = b''
             while b'%d\n' % pid not in found:

@@ -82,7 +82,8 @@ class TaskReaperTest(testtools.TestCase):
         self.assertFalse(reaper._thread.is_alive())
 
     def test_in_a_child_that_has_inherited_the_thread(self):
-        tasks = FakeTasks()
-        reaper = self.make(tasks.make)
+        tasks, moved = FakeTasks(), []
+        reaper = task_reaper.TaskReaper(tasks.make, lambda: moved.append(1))
         reaper._run(pid=1)
         self.assertEqual(0, tasks.made)
+        self.assertEqual([1], moved)
