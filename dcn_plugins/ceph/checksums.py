@@ -52,40 +52,39 @@ class _Part:
         return list(struct.unpack_from(f'<{count}Q', self._answer, 4))
 
 
-def _parts(operation, length, grain_bytes):
+def _parts(operation, offset, length, grain_bytes):
     """Ask for whole grains, and for the shorter one behind them."""
     whole = length - length % grain_bytes
-    return [_Part(operation, offset, part, grain)
-            for offset, part, grain in ((0, whole, grain_bytes),
-                                        (whole, length - whole,
-                                         length - whole)) if part]
+    return [_Part(operation, begin, part, grain)
+            for begin, part, grain in (
+                (offset, whole, grain_bytes),
+                (offset + whole, length - whole, length - whole)) if part]
 
 
-def of_object(ioctx, name, length, done, *sizes):
-    """Have an OSD tell the checksums of an object.
+def of_object(ioctx, name, ranges, done):
+    """Have an OSD tell the checksums of parts of an object.
 
-    :param length: up to which it may have data.
-    :param done: called with a code, and a list of checksums for each of the
-        sizes, in a thread of Ceph; fewer than there are grains if the object
-        is shorter, and none if it is not there. A code of EINVAL says that it
-        ends within a grain that is not its last: whatever has made it, it was
-        not us.
-    :param sizes: in bytes, of grains; :data:`GRAIN_BYTES` if there is none.
-        All are of one state of the object.
+    :param ranges: ``(offset, length, grain_bytes)`` of each part: the offset
+        is a multiple of the size of its grains, of which the last may be
+        shorter, where the object cannot have more. All are of one state of
+        the object.
+    :param done: called with a code and a list of checksums for each part, in
+        a thread of Ceph; fewer than there are grains if the object is
+        shorter, and none if it is not there. A code of EINVAL says that it
+        ends within a grain: whatever has made it, it was not us.
     :raises CephError: if it cannot be asked; ``done`` is not called then.
     """
     library = libraries.librados()
     operation = library.rados_create_read_op()
-    asked = [_parts(operation, length, size)
-             for size in sizes or (GRAIN_BYTES,)]
+    asked = [_parts(operation, *part) for part in ranges]
 
     def end(code):
         library.rados_release_read_op(operation)
         if code < 0:
-            done(0 if code == -errno.ENOENT else code, *([] for _ in asked))
+            done(0 if code == -errno.ENOENT else code, [[] for _ in asked])
         else:
-            done(0, *([found for part in parts for found in part.sums()]
-                      for parts in asked))
+            done(0, [[found for part in parts for found in part.sums()]
+                     for parts in asked])
 
     try:
         calls.rados_read(ioctx, operation, name, end)

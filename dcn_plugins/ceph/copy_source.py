@@ -6,6 +6,7 @@ import os
 import queue
 import random
 
+from dcn_plugins.ceph import checksums
 from dcn_plugins.ceph import cluster as clusters
 from dcn_plugins.ceph import errors
 from dcn_plugins.ceph import image_handle
@@ -72,9 +73,10 @@ class CopySource:
         for number in numbers:
             # Any answer but "no such object" says that there is something.
             self._image.sums(
-                number, min(size, self.size - number * size),
+                number, [(0, min(size, self.size - number * size),
+                          checksums.GRAIN_BYTES)],
                 lambda code, sums, number=number: answers.put(
-                    (number, code == -errno.EINVAL or bool(sums))))
+                    (number, code == -errno.EINVAL or any(sums))))
         found = [answers.get() for _number in numbers]
         return [number for number, has_data in found if has_data]
 

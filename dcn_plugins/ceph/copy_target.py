@@ -260,14 +260,20 @@ class CopyTarget:
         """Begin to have an object that is there end with zeros, later."""
         self._image.extend(number, length, done)
 
-    def sums(self, number, length, done):
-        """Begin to ask for the checksums of an object."""
-        self._image.sums(number, length, done)
+    def sums(self, number, ranges, done):
+        """Begin to ask for the checksums of the grains of an object.
+
+        :param ranges: ``(offset, length)`` of the parts of it.
+        """
+        self._image.sums(number, [
+            (offset, length, checksums.GRAIN_BYTES)
+            for offset, length in ranges], done)
 
     def fine_sums(self, number, length, done):
-        """Begin to ask for those of its grains, and for those of blocks."""
-        self._image.sums(number, length, done, checksums.GRAIN_BYTES,
-                         checksums.BLOCK_BYTES)
+        """Begin to ask for those of all grains, and for those of blocks."""
+        self._image.sums(number, [
+            (0, length, checksums.GRAIN_BYTES),
+            (0, length, checksums.BLOCK_BYTES)], done)
 
     def error(self, code):
         """Return the error of a call that has returned ``code``."""

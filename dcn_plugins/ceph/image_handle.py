@@ -146,14 +146,14 @@ class ImageHandle:
         calls.rbd_call('rbd_aio_write_zeroes', self._handle, offset, length,
                        None, 0, 0, done=done)
 
-    def sums(self, number, length, done, *sizes):
-        """Begin to ask an OSD for the checksums of an object of the image.
+    def sums(self, number, ranges, done):
+        """Begin to ask an OSD for checksums of an object of the image.
 
         As :func:`~dcn_plugins.ceph.checksums.of_object`; neither for clones,
         nor for striped images, whose objects are no part of their bytes.
         """
         checksums.of_object(self._data, f'{self.prefix}.{number:016x}',
-                            length, done, *sizes)
+                            ranges, done)
 
     def extend(self, number, length, done):
         """Begin to have an object that is there end later, without data.

@@ -207,14 +207,17 @@ class Lane:
     def _ask(self, state):
         self._asked += 1
 
-        def told(code, *found):
-            self._events.put((self._answered, (state, code, *found)))
+        def told(code, sums):
+            self._events.put((self._answered, (state, code, sums)))
 
-        ask = (self.target.fine_sums if state.is_unknown
-               else self.target.sums)
-        self._try(lambda: ask(state.number, state.length, told))
+        if state.is_unknown:
+            self._try(lambda: self.target.fine_sums(
+                state.number, state.length, told))
+        else:
+            self._try(lambda: self.target.sums(
+                state.number, state.touched(), told))
 
-    def _answered(self, state, code, sums, blocks=()):
+    def _answered(self, state, code, sums):
         self._asked -= 1
         if state.is_forgotten or self.error:
             return
@@ -226,7 +229,7 @@ class Lane:
             self.fail(self.target.error(code))
             return
         if is_first:
-            state.know(sums, blocks)
+            state.know(*sums)
             self._compare(state)
         else:
             offset = state.difference(sums)
@@ -240,8 +243,11 @@ class Lane:
         """Empty an object that was not made by us and has no checksum."""
         self._asked += 1
 
+        state.touch(state.start, state.start + state.length)
+        state.is_changed = True
+
         def ended(code):
-            self._events.put((self._answered, (state, code, [])))
+            self._events.put((self._answered, (state, code, [[], []])))
 
         self._try(lambda: self.target.zero(state.start, state.length, ended))
 
@@ -287,6 +293,7 @@ class Lane:
         if held:
             held.keep()
         state.writes += 1
+        state.touch(start, end)
         self.waiting_bytes += end - start if held else 0
         self._jobs.append(object_state.Job(state, held, start, end))
 

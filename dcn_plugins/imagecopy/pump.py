@@ -53,10 +53,11 @@ class Pump:
 
     @property
     def _share_bytes(self):
-        """What one lane may hold, and one stream that is not the first.
+        """What one stream may hold that is not the first.
 
         However many targets answer nothing, the others have some memory left:
-        a target may have a share under way, and one that has been read.
+        a target may have a share that has been read for it alone, and what
+        is left of an equal part of all under way.
         """
         return self._memory.total_bytes // (2 * len(self._lanes) + 1)
 
@@ -70,9 +71,11 @@ class Pump:
                 if stream is active[0] else share_bytes)
         going = [lane for lane in self._lanes
                  if not (lane.error or lane.is_verified)]
+        count = len(going)
         for lane in going:
-            lane.window.limit(share_bytes if len(going) > 1
-                              else self._memory.total_bytes)
+            lane.window.limit(
+                self._memory.total_bytes // count - share_bytes if count > 1
+                else self._memory.total_bytes)
 
     def step(self, wait_seconds=_TICK_SECONDS):
         """Do what can be done, and what has ended meanwhile.

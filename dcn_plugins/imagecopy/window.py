@@ -6,7 +6,7 @@ answer is on its way; with more they only wait in some queue, in front of the
 disks of guests. Nobody has to know the link: it is seen from what comes back.
 """
 
-LEAST_BYTES = 8 << 20
+LEAST_BYTES = 16 << 20
 MOST_BYTES = 48 << 20
 
 # How long a measurement counts: a rate for some seconds, a round trip for a
@@ -25,7 +25,7 @@ class Window:
 
     def __init__(self, most_bytes=MOST_BYTES):
         self._most_bytes = most_bytes
-        self._wanted_bytes = 2 * LEAST_BYTES
+        self._wanted_bytes = LEAST_BYTES
         self._rounds = []
         self._begun_at = None
         self._bytes = 0

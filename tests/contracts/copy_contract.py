@@ -29,8 +29,9 @@ class TargetContract:
                           len(data))
 
     def sums(self, target, number):
-        return self.ended(target.sums, number, min(
-            MIB, self.size - number * MIB))
+        code, [sums] = self.ended(target.sums, number, [
+            (0, min(MIB, self.size - number * MIB))])
+        return code, sums
 
     def test_an_object_that_is_not_there_has_no_checksums(self):
         target = self.target()
@@ -50,20 +51,34 @@ class TargetContract:
         self.assertEqual((0,), self.write(target, 3 * MIB, b'tail!'))
         self.assertEqual((0, [self.sum_of(b'tail!')]), self.sums(target, 3))
 
+    def test_checksums_of_parts(self):
+        target = self.target()
+        grain = self.grain_bytes
+        data = b'a' * grain + b'b' * grain + b'c' * grain
+        self.write(target, MIB + 2 * grain, data)
+        self.assertEqual((0, [
+            [self.sum_of(bytes(grain)), self.sum_of(data[:grain])],
+            [self.sum_of(data[2 * grain:])], []]),
+            self.ended(target.sums, 1, [
+                (grain, 2 * grain), (4 * grain, 3 * grain),
+                (8 * grain, grain)]))
+        self.assertEqual((0, [[]]), self.ended(
+            target.sums, 2, [(grain, grain)]))
+
     def test_fine_checksums_come_with_the_others(self):
         target = self.target()
         data = bytes(range(256)) * (self.grain_bytes // 256)
         self.write(target, MIB, data)
-        self.assertEqual((0, [self.sum_of(data)], [
-            self.sum_of(data[:4096])] * (self.grain_bytes // 4096)),
+        self.assertEqual((0, [[self.sum_of(data)], [
+            self.sum_of(data[:4096])] * (self.grain_bytes // 4096)]),
             self.ended(target.fine_sums, 1, MIB))
         self.write(target, 3 * MIB, b'tail!')
         tail = self.sum_of(b'tail!')
-        self.assertEqual((0, [tail], [tail]),
+        self.assertEqual((0, [[tail], [tail]]),
                          self.ended(target.fine_sums, 3, 5))
-        self.assertEqual((0, [], []), self.ended(target.fine_sums, 2, MIB))
+        self.assertEqual((0, [[], []]), self.ended(target.fine_sums, 2, MIB))
         self.write(target, 0, b'x')
-        self.assertEqual((-22, [], []),
+        self.assertEqual((-22, [[], []]),
                          self.ended(target.fine_sums, 0, MIB))
 
     def test_an_object_that_ends_within_a_grain(self):

@@ -101,6 +101,7 @@ class FakeTarget:
         self.attributes = {}
         self.calls = Calls()
         self.writes = []
+        self.asked = []
         self.code = 0
         self.steps = []
 
@@ -149,21 +150,26 @@ class FakeTarget:
         found.extend(bytes(length - len(found)))
         self.calls.end(done, self.code)
 
-    def sums(self, number, length, done):
-        self._tell(number, length, done, GRAIN_BYTES)
+    def sums(self, number, ranges, done):
+        self.asked.append((number, ranges))
+        self._tell(number, [(*part, GRAIN_BYTES) for part in ranges], done)
 
     def fine_sums(self, number, length, done):
-        self._tell(number, length, done, GRAIN_BYTES, BLOCK_BYTES)
+        self._tell(number, [(0, length, GRAIN_BYTES),
+                            (0, length, BLOCK_BYTES)], done)
 
-    def _tell(self, number, length, done, *sizes):
+    def _tell(self, number, ranges, done):
         data = bytes(self.objects.get(number, b''))
-        if len(data) < length and len(data) % GRAIN_BYTES:
-            self.calls.end(done, -errno.EINVAL, *([] for _size in sizes))
+        ends = [min(len(data), offset + length)
+                for offset, length, _size in ranges]
+        if any(offset < end < offset + length and (end - offset) % size
+               for end, (offset, length, size) in zip(ends, ranges)):
+            self.calls.end(done, -errno.EINVAL, [[] for _part in ranges])
             return
-        self.calls.end(done, 0, *([
-            sum_of_bytes(data[start:start + size])
-            for start in range(0, min(len(data), length), size)]
-            for size in sizes))
+        self.calls.end(done, 0, [[
+            sum_of_bytes(data[start:min(start + size, end)])
+            for start in range(offset, end, size)]
+            for end, (offset, _length, size) in zip(ends, ranges)])
 
     def error(self, code):
         return exceptions.CephRefused('writing', 'no', code)

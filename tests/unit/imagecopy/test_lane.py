@@ -89,6 +89,22 @@ class OrderTest(pump_case.PumpTestCase):
         self.assertEqual(128 << 10, len(target.objects[0]))
         self.assertEqual([(17 * 4096, 4096)], target.writes)
 
+    def test_what_was_written_is_verified_and_nothing_else(self):
+        grain = 64 << 10
+        new = bytearray(2 * MIB)
+        new[grain:2 * grain] = b'a' * grain
+        new[MIB - grain:MIB + grain] = b'b' * 2 * grain
+        target = copy_image.FakeTarget(2 * MIB)
+        self.one = self.lane(target)
+        self.piece(0, bytes(new[:MIB]))
+        self.piece(MIB, bytes(new[MIB:]))
+        self.one.complete()
+        target.objects[1][grain // 2] ^= 1
+        self.handle()
+        self.assertEqual([(0, [(grain, grain), (MIB - grain, grain)]),
+                          (1, [(0, grain)])], target.asked)
+        self.assertEqual(MIB, self.one.error.offset)
+
     def test_nothing_is_verified_before_it_is_written(self):
         target = copy_image.FakeTarget(MIB)
         target.calls.is_held = True
