@@ -37,6 +37,19 @@ class ConfigError(DCNError):
         super().__init__(f'{source}: {problem}. {remedy}')
 
 
+class InvalidPolicy(ConfigError):
+    """Report a placement policy of no use, with all that is wrong in it.
+
+    :param faults: each with ``line``, ``reason`` and ``remedy``, see
+        :class:`~dcn_plugins.placement.policy_nodes.Fault`.
+    """
+
+    def __init__(self, source, faults):
+        self.faults = tuple(faults)
+        super().__init__(source, '; '.join(map(str, self.faults)),
+                         'The last good policy stays in force')
+
+
 class LockError(DCNError):
     """Base of errors of a named lock."""
 

@@ -76,7 +76,9 @@ def parse(arguments):
     copy.add_argument(
         '--wan', metavar='RTT,RATE',
         help='to each target, like 20ms,1Gbit; none unless given')
-    for suite in (nova, locks, driver, leaks, blast, images, copy):
+    placement = suites.add_parser(
+        'placement', help='what a placement policy costs in a large cloud')
+    for suite in (nova, locks, driver, leaks, blast, images, copy, placement):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -141,9 +143,15 @@ def run_copy(options):
     return copy_suite.run(options.mib, options.rounds, options.wan)
 
 
+def run_placement(options):
+    """Run the suite of placement; return ``(record, bars)``."""
+    from tests.bench import placement_suite
+    return placement_suite.run()
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
           'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
-          'copy': run_copy}
+          'copy': run_copy, 'placement': run_placement}
 
 
 def main(arguments=None, suites=SUITES):
