@@ -14,6 +14,14 @@ Copies to the stores that an image asks for:
 ``image_api``      the requests to the image service and its refusals
 =================  =======================================================
 
+Which stores users may choose, by the policy in ``dcn_plugins.placement``:
+
+====================  ====================================================
+``placement_filter``  paste filter ``dcn_placement``: 403 for what a residency
+                      forbids
+``store_request``     which stores a request would write to (pure)
+====================  ====================================================
+
 How RBD stores are filled, whoever asks:
 
 ==================  ======================================================

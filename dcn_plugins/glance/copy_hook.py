@@ -31,6 +31,7 @@ from oslo_log import log as logging
 from oslo_messaging.notify import notifier
 
 from dcn_plugins.conf import imagecopy
+from dcn_plugins.conf import placement
 from dcn_plugins.conf import unknown_options
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_trigger
@@ -130,7 +131,8 @@ def _check_options(conf):
     """Register and read every option, so that a bad value shows at once."""
     try:
         imagecopy.register_opts(conf)
-        for opt in imagecopy.OPTS + imagecopy.TLS_OPTS:
+        placement.register_opts(conf)
+        for opt in imagecopy.OPTS + imagecopy.TLS_OPTS + placement.OPTS:
             conf.dcn[opt.dest]
         return imagecopy.auth_opts(conf)
     except (cfg.Error, ValueError,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The newest good policy of a process, read again when its file changes."""
 
+import os
 import threading
 import time
 
@@ -18,6 +19,20 @@ CHECK_SECONDS = 1.0
 # The time of the last change would be cheaper and not enough: of two changes
 # within one tick of the file system's clock it tells one.
 _MOST_BYTES = 4 * policy_nodes.MOST_CHARACTERS
+
+
+_shared = {}
+
+
+def shared(path):
+    """Return the one :class:`PolicyFile` of a path in this process.
+
+    So what is wrong with it is said once. A process that was forked gets its
+    own: a thread does not survive that, and a lock may.
+    """
+    key = os.getpid(), path
+    # Of two at the same time one wins, and the other has read nothing yet.
+    return _shared.get(key) or _shared.setdefault(key, PolicyFile(path))
 
 
 class PolicyFile:

@@ -95,3 +95,10 @@ class PolicyFileTest(testtools.TestCase):
         self.write(b'#' * (5 << 20))
         self.assertIsNone(self.later())
         self.assertIn('line 1: the file has', self.log.output)
+
+    def test_one_for_each_path_and_process(self):
+        first = policy_file.shared(self.path)
+        self.assertIs(first, policy_file.shared(self.path))
+        self.assertIsNot(first, policy_file.shared(self.path + '.other'))
+        self.useFixture(fixtures.MonkeyPatch('os.getpid', lambda: 0))
+        self.assertIsNot(first, policy_file.shared(self.path))
