@@ -213,6 +213,21 @@ class CopyPostponed(CopyError):
                          image_id)
 
 
+class ClaimLost(CopyError):
+    """Report that the claim of a job has ended before its work.
+
+    Somebody else goes on with the job, or it is no more.
+    """
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, image_id, store):
+        self.store = store
+        super().__init__(
+            f'the job that copies image {image_id} to {store} is no longer '
+            'ours: our lease has ended, or the image was deleted', image_id)
+
+
 class SourceMissing(CopyError):
     """Report that nothing has, or tells, the image that is to be copied."""
 

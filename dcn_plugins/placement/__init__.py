@@ -14,4 +14,13 @@ and show what glance-api does.
 ``policy_file``   the newest good policy of a process
 ``__main__``      check a policy, and explain it for one image
 ================  ========================================================
+
+The jobs that bring images where a policy wants them, in the central etcd:
+
+================  ========================================================
+``job``           the states of one job, and its steps (pure)
+``job_requests``  what is asked of etcd, and what it means (pure)
+``jobs``          register, pause, cancel, list, bury
+``job_claims``    what a worker does: claim, end, give back
+================  ========================================================
 """
