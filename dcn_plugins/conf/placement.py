@@ -18,6 +18,30 @@ OPTS = [
              'and uploads that name stores, as nobody can tell whether they '
              'are allowed; everything else is as without it. Unset means no '
              'policy: nothing is refused.'),
+    cfg.StrOpt(
+        'placement_jobs_url', secret=True,
+        help='The etcd of the central site, as the URL of our driver of '
+             'tooz: dcn-etcd3+http://HOST:PORT,HOST:PORT?ttl=15 (or '
+             'dcn-etcd3+https). With it and placement_policy_file, dcn_copy '
+             'keeps every image where the policy wants it, by jobs that '
+             'outlive any process; each glance-api must have the same etcd. '
+             'While etcd is away nothing is copied and no request of a user '
+             'waits or fails; what was missed is found afterwards. Unset '
+             'means that dcn_copy looks at the property dcn_sites only.'),
+    cfg.IntOpt(
+        'placement_reconcile_seconds', default=300, min=10, max=86400,
+        help='How often, in seconds (10 to 86400), one of all glance-api '
+             'processes compares all images with the policy, and registers '
+             'and drops jobs. That finds what events have not told: images '
+             'from before, changes of the policy, deletions while this '
+             'service was down. It lists all images by the API.'),
+    cfg.IntOpt(
+        'placement_parallel_images', default=4, min=1, max=100,
+        help='For how many images (1 to 100) one process may have asked '
+             'Glance to copy them at a time. More jobs wait in etcd for '
+             'whoever has room. Each is a task of Glance, of which a '
+             'glance-api runs 16 at a time unless changed ([wsgi] '
+             'task_pool_threads).'),
 ]
 
 

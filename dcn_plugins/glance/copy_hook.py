@@ -5,7 +5,9 @@ Set ``[oslo_messaging_notifications] driver = dcn_copy`` in glance-api.conf
 (in addition to drivers that are there). An active image whose property
 ``dcn_sites`` names stores (``dcn0,dcn1``, or ``all``) is then copied to those
 that lack it, by the public call copy-image. Imports, uploads and Nova's
-direct RBD snapshots all end in the same notifications, so all are seen.
+direct RBD snapshots all end in the same notifications, so all are seen. With
+a placement policy and an etcd, all images are looked at, and what has to be
+copied outlives this process: see ``placement_worker``.
 
 What can go wrong:
 
@@ -37,6 +39,9 @@ from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_trigger
 from dcn_plugins.glance import copy_worker
 from dcn_plugins.glance import image_api
+from dcn_plugins.glance import placement_jobs
+from dcn_plugins.glance import placement_worker
+from dcn_plugins.locking import connection
 from dcn_plugins import version
 
 LOG = logging.getLogger(__name__)
@@ -78,10 +83,18 @@ class _Process:
     """What belongs to one process: its memory and its worker."""
 
     def __init__(self, conf):
-        self._trigger = copy_trigger.CopyTrigger(conf.dcn.copy_queue_size)
-        self.worker = copy_worker.CopyWorker(
-            image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
-            conf.dcn.copy_retry_seconds)
+        found = placement_jobs.of(conf)
+        self._trigger = copy_trigger.CopyTrigger(
+            conf.dcn.copy_queue_size, is_for_all=found is not None)
+        self.worker = placement_worker.made(conf, found) if found else (
+            copy_worker.CopyWorker(
+                image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
+                conf.dcn.copy_retry_seconds))
+
+    def wake(self):
+        # The worker that looks at a property only has nothing to begin with.
+        if isinstance(self.worker, placement_worker.PlacementWorker):
+            self.worker.start()
 
     def take(self, event_type, payload):
         verdict = self._trigger.judge(event_type, payload)
@@ -117,11 +130,29 @@ class _Shared:
         return process
 
 
+def wake():
+    """Begin the work of this process, if there is any; never raises.
+
+    A driver is constructed before the service forks, and no thread survives
+    that. Without this it would begin with the first image that is announced.
+    """
+    try:
+        if _shared is not None:
+            _shared.of_this_process().wake()
+    # The request that is being answered has nothing to do with us.
+    except Exception:
+        LOG.exception('Image placement has not begun')
+
+
 def _share(conf):
     global _shared
     if _shared is None:
         auth_opts = _check_options(conf)
         LOG.info('dcn_copy loaded (dcn_plugins %s)', version.version_string())
+        if conf.dcn.placement_jobs_url and not (
+                conf.dcn.placement_policy_file):
+            LOG.warning('[dcn] placement_jobs_url has no effect: '
+                        'placement_policy_file is not set')
         unknown_options.warn(conf, imagecopy.GROUP.name, auth_opts)
         _shared = _Shared(conf)
     return _shared
@@ -134,6 +165,11 @@ def _check_options(conf):
         placement.register_opts(conf)
         for opt in imagecopy.OPTS + imagecopy.TLS_OPTS + placement.OPTS:
             conf.dcn[opt.dest]
+        if conf.dcn.placement_jobs_url:
+            # Asks etcd for nothing, but reads the files for TLS.
+            connection.Connection(connection.settings_of(
+                conf.dcn.placement_jobs_url, placement_jobs.SOURCE),
+                source=placement_jobs.SOURCE)
         return imagecopy.auth_opts(conf)
     except (cfg.Error, ValueError,
             ks_exceptions.NoMatchingPlugin) as exc:

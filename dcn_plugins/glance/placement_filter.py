@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paste filter ``dcn_placement`` of glance-api: what a residency forbids.
+"""Paste filter ``dcn_placement`` of glance-api: what users may choose.
 
 It stands in glance-api-paste.ini between ``context`` and ``rootapp``, and
 answers 403 with the name of the rule to a copy-image, an import or an upload
-to a store that the placement policy forbids. Everything else goes through
-untouched, also whatever Glance itself will refuse.
+to a store that the placement policy forbids. A copy-image that Glance refuses
+with 409, because a copy of ours holds the image, becomes a job. Everything
+else goes through untouched, also whatever Glance itself will refuse.
 
 Not a check of oslo.policy: Glance hands it the image, and not the stores that
 were asked for. Not a plugin of imports: the user has got his 202 by then.
@@ -18,6 +19,8 @@ import webob
 import webob.exc
 
 from dcn_plugins.conf import placement
+from dcn_plugins.glance import copy_hook
+from dcn_plugins.glance import copy_join
 from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import store_request
 from dcn_plugins.placement import image as images
@@ -56,12 +59,12 @@ class PlacementFilter:
 
     def __call__(self, environ, start_response):
         """Answer a request, or have the application do so."""
-        refusal = self._refusal(webob.Request(environ))
-        answer = self._application if refusal is None else refusal
+        copy_hook.wake()
+        answer = self._answer(webob.Request(environ)) or self._application
         return answer(environ, start_response)
 
-    def _refusal(self, request):
-        """Return the answer that refuses a request, or ``None``."""
+    def _answer(self, request):
+        """Return the answer to a request, or ``None`` to have Glance do so."""
         path = self._conf.dcn.placement_policy_file
         if not path or not self._conf.enabled_backends:
             return None
@@ -98,14 +101,12 @@ class PlacementFilter:
             copy_need.names(image.get('stores')))
         told = [found.verdict(name) for name in dict.fromkeys(targets)
                 if name in found.forbidden]
-        if not told:
-            return None
-        LOG.warning(
-            'User %s of project %s was refused the %s of image %s to %s by '
-            'the placement policy: %s', request.headers.get('X-User-Id'),
-            request.headers.get('X-Project-Id'), asked.doing, asked.image_id,
-            ','.join(one.store for one in told), told[0])
-        return webob.exc.HTTPForbidden(explanation=_text(asked, told, found))
+        if told:
+            return _refusal(request, asked, told, found)
+        if copy_join.is_possible(asked, image, targets):
+            return copy_join.answer(request, self._application, self._conf,
+                                    image, targets)
+        return None
 
     def _image(self, request, asked):
         """Ask Glance for the image, as the same user, without a request.
@@ -128,6 +129,15 @@ def _stores(conf):
     """Return the names of the stores that can be written to."""
     return tuple(name for name, kind in conf.enabled_backends.items()
                  if kind != 'http')
+
+
+def _refusal(request, asked, told, found):
+    LOG.warning(
+        'User %s of project %s was refused the %s of image %s to %s by the '
+        'placement policy: %s', request.headers.get('X-User-Id'),
+        request.headers.get('X-Project-Id'), asked.doing, asked.image_id,
+        ','.join(one.store for one in told), told[0])
+    return webob.exc.HTTPForbidden(explanation=_text(asked, told, found))
 
 
 def _undecided(asked):

@@ -22,5 +22,7 @@ The jobs that bring images where a policy wants them, in the central etcd:
 ``job_requests``  what is asked of etcd, and what it means (pure)
 ``jobs``          register, pause, cancel, list, bury
 ``job_claims``    what a worker does: claim, end, give back
+``plan``          which jobs an image needs, and which no longer (pure)
+``overview``      what is known of an image, store by store (pure)
 ================  ========================================================
 """

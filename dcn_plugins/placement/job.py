@@ -44,6 +44,8 @@ class Job:
     :param tries: how often it was claimed since somebody asked for it.
     :param reason: why it is not done yet, for people.
     :param claim: id of the last claim; that of a worker who has died stays.
+    :param is_asked: whether a user has asked for it, so that it is wanted
+        whatever the policy wants.
     """
 
     image_id: str
@@ -56,6 +58,7 @@ class Job:
     tries: int = 0
     reason: str = ''
     claim: str | None = None
+    is_asked: bool = False
 
     @property
     def order(self):
@@ -85,6 +88,7 @@ def registered(job, wanted, now):
     return dataclasses.replace(
         job, priority=max(job.priority, wanted.priority),
         deadline=min(deadlines, default=None),
+        is_asked=job.is_asked or wanted.is_asked,
         # Somebody waits for it.
         due_at=min(job.due_at, now) if is_urgent else job.due_at)
 

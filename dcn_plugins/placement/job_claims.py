@@ -103,6 +103,13 @@ class JobClaims:
         return self._settle(held, lambda job: steps.postponed(
             job, held.claim.id, reason, now, seconds))
 
+    def dropped(self, held):
+        """End a job that is no longer wanted.
+
+        :raises ClaimLost: if the claim was lost.
+        """
+        self._settle(held, lambda job: None)
+
     def look(self, held):
         """Return a claimed job as it is now; ``None`` if it is no more.
 

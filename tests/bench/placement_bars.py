@@ -17,6 +17,8 @@ def bars(record):
         verdict.Bar(f'{size}: verdicts that are missing',
                     IMAGES * STORES - record['verdicts'], 0),
         verdict.Bar(f'{size}: all verdicts', record['full_seconds'], 10, 's'),
+        verdict.Bar(f'{size}: comparison with jobs', record['plan_seconds'],
+                    10, 's'),
         verdict.Bar(f'{size}: memory at most', record['peak_mib'], 300,
                     'MiB'),
         verdict.Bar('one image', record['longest_event_milliseconds'], 5,

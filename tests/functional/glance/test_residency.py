@@ -2,12 +2,7 @@
 """The paste filter in Glance's own pipeline, behind Glance's own contexts."""
 
 import os
-import re
-import textwrap
 
-import fixtures
-
-from dcn_plugins.conf import placement
 from tests.functional.glance import glance_api
 
 POLICY = '''\
@@ -21,29 +16,11 @@ default: {{stores: store1, may_ask: all}}
 '''
 
 
-class ResidencyTest(glance_api.GlanceTestCase):
+class ResidencyTest(glance_api.FilteredTestCase):
 
     def setUp(self):
         super().setUp()
-        self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.placement.policy_file._shared', {}))
         self.path = os.path.join(self.test_dir, 'placement.yaml')
-        placement.register_opts(glance_api.CONF)
-
-    def setup_simple_paste(self):
-        super().setup_simple_paste()
-        with open(self.paste_config) as file:
-            text = file.read()
-        # Other releases have other filters in between.
-        text, count = re.subn(
-            r'^(\s*pipeline = context cache cachemanage\b.*)(?=rootapp)',
-            r'\1dcn_placement ', text,
-            flags=re.MULTILINE)
-        self.assertEqual(1, count, text)
-        with open(self.paste_config, 'w') as file:
-            file.write(textwrap.dedent(text) + '\n'
-                       '[filter:dcn_placement]\n'
-                       'use = egg:dcn_plugins#dcn_placement\n')
 
     def begin(self, text=POLICY):
         with open(self.path, 'w') as file:

@@ -36,6 +36,11 @@ class JobTest(testtools.TestCase):
         self.assertEqual((7, 1.0, 900.0),
                          (found.priority, found.deadline, found.due_at))
 
+    def test_what_a_user_has_asked_for_stays_asked_for(self):
+        asked = job.registered(JOB, of(is_asked=True), 1.0)
+        self.assertTrue(asked.is_asked)
+        self.assertTrue(job.registered(asked, JOB, 1.0).is_asked)
+
     def test_register_again_does_not_revive(self):
         for state in (State.PAUSED, State.FAILED, State.CANCELLED):
             found = job.registered(of(state=state), of(priority=9), 1.0)
@@ -134,7 +139,8 @@ class JobTest(testtools.TestCase):
         strategies.integers(-100, 100),
         strategies.none() | strategies.floats(0, 1e10),
         strategies.integers(0, 1000), strategies.text(policies.SIGNS),
-        strategies.none() | strategies.text(policies.SIGNS)))
+        strategies.none() | strategies.text(policies.SIGNS),
+        strategies.booleans()))
     def test_text(self, some):
         self.assertEqual(some, job.job_of(job.text_of(some)))
 
