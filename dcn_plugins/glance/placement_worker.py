@@ -78,6 +78,7 @@ class PlacementWorker:
         self._deleted = collections.OrderedDict()
         self._in_hand = {}
         self._lead = None
+        self._compared_policy = None
         self._due = dict.fromkeys(('look', 'list', 'all'), clock())
         self._is_away = False
         self._is_stopped = False
@@ -212,7 +213,8 @@ class PlacementWorker:
                 if not work.held:
                     del self._in_hand[image_id]
         # Without a policy nobody knows what is forbidden.
-        if self._is_due('list', LIST_SECONDS) and self._reconciler.has_policy:
+        if self._is_due('list', LIST_SECONDS) and (
+                self._reconciler.policy is not None):
             self._found.claims.drop_strays(self._held())
             self._claim()
 
@@ -239,8 +241,13 @@ class PlacementWorker:
             self._due['look'] = self._clock()
 
     def _compare_all(self):
+        policy = self._reconciler.policy
+        if policy is not self._compared_policy:
+            # Whoever has changed it wants to see what comes of it.
+            self._due['all'] = self._clock()
         if not self._is_due('all', self._reconcile_seconds):
             return
+        self._compared_policy = policy
         try:
             if self._lead is None or not self._found.locks.is_valid(
                     self._lead):

@@ -46,9 +46,9 @@ class Reconciler:
         self._told = None
 
     @property
-    def has_policy(self):
-        """Whether there is a policy in force."""
-        return self._policy() is not None
+    def policy(self):
+        """The policy in force, or ``None``; another object is a new one."""
+        return self._policy()
 
     def reconcile(self, image_id):
         """Register and drop the jobs of one image.

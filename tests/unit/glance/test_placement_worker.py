@@ -26,6 +26,10 @@ class RoundTest(placement_case.PlacementCase):
         worker._start = lambda: None
         return worker
 
+    def compare_nothing(self, worker):
+        worker._compared_policy = self.policy
+        worker._due['all'] = 1e9
+
     def rounds(self, count=1, worker=None, seconds=15.0):
         for _number in range(count):
             self.now += seconds
@@ -38,7 +42,7 @@ class RoundTest(placement_case.PlacementCase):
 
     def test_announced_image_is_copied(self):
         self.add_image(dcn_sites='dcn0,dcn1')
-        self.worker._due['all'] = 1e9
+        self.compare_nothing(self.worker)
         self.worker.add('image-1')
         self.rounds()
         self.rounds()
@@ -116,9 +120,22 @@ class RoundTest(placement_case.PlacementCase):
         self.worker.add('image-1')
         self.rounds()
         image['status'] = 'active'
-        self.worker._due['all'] = 1e9
+        self.compare_nothing(self.worker)
         self.rounds(2)
         self.assertEqual(1, len(self.listed()))
+
+    def test_new_policy_is_compared_at_once(self):
+        self.add_image(visibility='public')
+        self.rounds()
+        self.policy = placement_case.policies.policy_text.policy_of(
+            placement_case.policies.TEXT.replace('stores: all',
+                                                 'stores: [central, dcn0]'))
+        self.rounds(seconds=1)
+        self.assertEqual({('image-1', 'dcn0')}, self.listed().keys())
+        compared = []
+        self.reconciler.reconcile_all = lambda: compared.append(1)
+        self.rounds(5, seconds=1)
+        self.assertEqual([], compared)
 
     def test_comparison_that_was_broken_off_is_soon_made_anew(self):
         self.add_image(dcn_sites='dcn0')
@@ -142,7 +159,7 @@ class RoundTest(placement_case.PlacementCase):
         self.assertEqual(1, len(self.api.asked))
 
     def test_image_that_cannot_be_looked_at_is_in_nobodys_way(self):
-        self.worker._due['all'] = 1e9
+        self.compare_nothing(self.worker)
         for number in range(2):
             self.add_image(f'image-{number}', dcn_sites='dcn0')
             self.worker.add(f'image-{number}')
@@ -154,7 +171,7 @@ class RoundTest(placement_case.PlacementCase):
 
     def test_refusal_is_left_to_the_comparison_of_all(self):
         self.add_image(dcn_sites='dcn0')
-        self.worker._due['all'] = 1e9
+        self.compare_nothing(self.worker)
         self.worker.add('image-1')
         self.api.errors = [exceptions.CopyRefused('image-1', ['s'], 'no')]
         self.rounds()
@@ -178,7 +195,7 @@ class RoundTest(placement_case.PlacementCase):
 
     def test_jobs_in_hand_are_looked_at_between_announcements(self):
         worker = self.make(self.one, size=1000)
-        worker._due['all'] = 1e9
+        self.compare_nothing(worker)
         for number in range(120):
             worker.add(f'image-{number}')
         left = []

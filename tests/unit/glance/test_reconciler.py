@@ -117,7 +117,7 @@ class ReconcilerTest(placement_case.PlacementCase):
         self.policy = None
         self.assertEqual(0, self.reconciler.reconcile_all())
         self.assertTrue(self.reconciler.reconcile('image-1'))
-        self.assertFalse(self.reconciler.has_policy)
+        self.assertIsNone(self.reconciler.policy)
         self.assertEqual([], self.etcd.calls)
 
     def test_forbidden(self):
