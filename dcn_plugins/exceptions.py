@@ -37,6 +37,19 @@ class ConfigError(DCNError):
         super().__init__(f'{source}: {problem}. {remedy}')
 
 
+class InvalidPolicy(ConfigError):
+    """Report a placement policy of no use, with all that is wrong in it.
+
+    :param faults: each with ``line``, ``reason`` and ``remedy``, see
+        :class:`~dcn_plugins.placement.policy_nodes.Fault`.
+    """
+
+    def __init__(self, source, faults):
+        self.faults = tuple(faults)
+        super().__init__(source, '; '.join(map(str, self.faults)),
+                         'The last good policy stays in force')
+
+
 class LockError(DCNError):
     """Base of errors of a named lock."""
 
@@ -198,6 +211,21 @@ class CopyPostponed(CopyError):
         self.reason = reason
         super().__init__(f'copy of image {image_id} has to wait: {reason}',
                          image_id)
+
+
+class ClaimLost(CopyError):
+    """Report that the claim of a job has ended before its work.
+
+    Somebody else goes on with the job, or it is no more.
+    """
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, image_id, store):
+        self.store = store
+        super().__init__(
+            f'the job that copies image {image_id} to {store} is no longer '
+            'ours: our lease has ended, or the image was deleted', image_id)
 
 
 class SourceMissing(CopyError):

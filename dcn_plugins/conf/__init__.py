@@ -7,6 +7,7 @@
 ``volume_images``    cinder.conf: what a volume from an image is made of
 ``locking``          cinder.conf: locks, the fence, what a caretaker does
 ``imagecopy``        glance-api.conf: how copies are asked for
+``placement``        glance-api.conf: where images are to be
 ``unknown_options``  finds misspelt options, which oslo.config ignores
 ``opts``             the lists that oslo-config-generator reads
 ===================  =====================================================

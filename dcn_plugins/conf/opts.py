@@ -5,6 +5,7 @@ from oslo_config import cfg
 
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.conf import locking
+from dcn_plugins.conf import placement
 from dcn_plugins.conf import sites
 from dcn_plugins.conf import volume_images
 from dcn_plugins.conf import volume_sites
@@ -30,4 +31,6 @@ def list_cinder_opts():
 
 def list_glance_opts():
     """Return what glance-api reads."""
-    return imagecopy.list_opts()
+    (group, options), = imagecopy.list_opts()
+    # One entry for the group, as each gets a heading of its own.
+    return [(group, options + placement.OPTS)]

@@ -15,6 +15,25 @@ Copies to the stores that an image asks for:
 ``forks``          what a process does when it has forked, or has been
 =================  =======================================================
 
+Which stores users may choose, by the policy in ``dcn_plugins.placement``:
+
+====================  ====================================================
+``placement_filter``  paste filter ``dcn_placement``: 403 for what a residency
+                      forbids
+``store_request``     which stores a request would write to (pure)
+``copy_join``         202 and a job instead of 409, if the copy is ours
+====================  ====================================================
+
+Where images are to be, by the same policy and by jobs in etcd:
+
+====================  ====================================================
+``placement_worker``  the one thread of a process: announced images, jobs,
+                      the comparison of all
+``reconciler``        which jobs there are to be, for one image or for all
+``image_jobs``        the claimed jobs of one image
+``placement_jobs``    jobs, claims and locks of this process
+====================  ====================================================
+
 How RBD stores are filled, whoever asks:
 
 ==================  ======================================================

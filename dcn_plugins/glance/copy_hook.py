@@ -5,7 +5,9 @@ Set ``[oslo_messaging_notifications] driver = dcn_copy`` in glance-api.conf
 (in addition to drivers that are there). An active image whose property
 ``dcn_sites`` names stores (``dcn0,dcn1``, or ``all``) is then copied to those
 that lack it, by the public call copy-image. Imports, uploads and Nova's
-direct RBD snapshots all end in the same notifications, so all are seen.
+direct RBD snapshots all end in the same notifications, so all are seen. With
+a placement policy and an etcd, all images are looked at, and what has to be
+copied outlives this process: see ``placement_worker``.
 
 It is also what has each process look for copies that have lost their
 glance-api, as Glance loads it when it starts.
@@ -36,13 +38,17 @@ from oslo_log import log as logging
 from oslo_messaging.notify import notifier
 
 from dcn_plugins.conf import imagecopy
+from dcn_plugins.conf import placement
 from dcn_plugins.conf import unknown_options
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_trigger
 from dcn_plugins.glance import copy_worker
 from dcn_plugins.glance import forks
 from dcn_plugins.glance import image_api
+from dcn_plugins.glance import placement_jobs
+from dcn_plugins.glance import placement_worker
 from dcn_plugins.glance import task_reaper
+from dcn_plugins.locking import connection
 from dcn_plugins import version
 
 LOG = logging.getLogger(__name__)
@@ -88,11 +94,19 @@ class _Process:
     """
 
     def __init__(self, conf, begin):
-        self._trigger = copy_trigger.CopyTrigger(conf.dcn.copy_queue_size)
-        self.worker = copy_worker.CopyWorker(
-            image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
-            conf.dcn.copy_retry_seconds)
+        found = placement_jobs.of(conf)
+        self._trigger = copy_trigger.CopyTrigger(
+            conf.dcn.copy_queue_size, is_for_all=found is not None)
+        self.worker = placement_worker.made(conf, found) if found else (
+            copy_worker.CopyWorker(
+                image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
+                conf.dcn.copy_retry_seconds))
         self.reaper = task_reaper.TaskReaper(_dead_tasks, begin)
+
+    def wake(self):
+        # The worker that looks at a property only has nothing to begin with.
+        if isinstance(self.worker, placement_worker.PlacementWorker):
+            self.worker.start()
 
     def take(self, event_type, payload):
         verdict = self._trigger.judge(event_type, payload)
@@ -135,11 +149,29 @@ class _Shared:
             self.of_this_process()
 
 
+def wake():
+    """Begin the work of this process, if there is any; never raises.
+
+    A driver is constructed before the service forks, and no thread survives
+    that. Without this it would begin with the first image that is announced.
+    """
+    try:
+        if _shared is not None:
+            _shared.of_this_process().wake()
+    # The request that is being answered has nothing to do with us.
+    except Exception:
+        LOG.exception('Image placement has not begun')
+
+
 def _share(conf):
     global _shared
     if _shared is None:
         auth_opts = _check_options(conf)
         LOG.info('dcn_copy loaded (dcn_plugins %s)', version.version_string())
+        if conf.dcn.placement_jobs_url and not (
+                conf.dcn.placement_policy_file):
+            LOG.warning('[dcn] placement_jobs_url has no effect: '
+                        'placement_policy_file is not set')
         unknown_options.warn(conf, imagecopy.GROUP.name, auth_opts)
         _shared = _Shared(conf)
     return _shared
@@ -165,8 +197,14 @@ def _check_options(conf):
     """Register and read every option, so that a bad value shows at once."""
     try:
         imagecopy.register_opts(conf)
-        for opt in imagecopy.OPTS + imagecopy.TLS_OPTS:
+        placement.register_opts(conf)
+        for opt in imagecopy.OPTS + imagecopy.TLS_OPTS + placement.OPTS:
             conf.dcn[opt.dest]
+        if conf.dcn.placement_jobs_url:
+            # Asks etcd for nothing, but reads the files for TLS.
+            connection.Connection(connection.settings_of(
+                conf.dcn.placement_jobs_url, placement_jobs.SOURCE),
+                source=placement_jobs.SOURCE)
         return imagecopy.auth_opts(conf)
     except (cfg.Error, ValueError,
             ks_exceptions.NoMatchingPlugin) as exc:

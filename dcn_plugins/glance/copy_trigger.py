@@ -33,10 +33,13 @@ class CopyTrigger:
     image has become active, or its property has changed.
 
     :param size: how many images are remembered; forgetting one costs a look.
+    :param is_for_all: whether an image without the property is wanted
+        somewhere, too.
     """
 
-    def __init__(self, size):
+    def __init__(self, size, is_for_all=False):
         self._size = size
+        self._is_for_all = is_for_all
         self._seen = collections.OrderedDict()
         self._lock = threading.Lock()
 
@@ -54,7 +57,8 @@ class CopyTrigger:
         if event_type == _DELETE:
             self._forget(image_id)
             return Verdict.FORGET
-        if not image_id or not copy_need.names(sites):
+        if not image_id or not (
+                self._is_for_all or copy_need.names(sites)):
             return Verdict.NOTHING
         if payload.get('status') != 'active':
             # Its activation shall be news, even after an earlier one.
@@ -70,7 +74,8 @@ class CopyTrigger:
 
     def _remember(self, image_id, sites):
         with self._lock:
-            is_new = self._seen.get(image_id) != sites
+            # None is a value: that of an image without the property.
+            is_new = self._seen.get(image_id, self) != sites
             self._seen[image_id] = sites
             self._seen.move_to_end(image_id)
             if len(self._seen) > self._size:

@@ -15,6 +15,9 @@ from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
 from dcn_plugins import version
 
+#: Images of one answer; Glance gives no more than [DEFAULT] api_limit_max.
+_PAGE = 200
+
 _KEYSTONE_AUTHTOKEN = 'keystone_authtoken'
 
 _REMEDIES = {
@@ -67,6 +70,24 @@ class ImageAPI:
                 '([DEFAULT] enabled_backends is not set). Name the one that '
                 'has all of them in [dcn] copy_endpoint_override') from exc
         return copy_need.writable(answer.get('stores', ()))
+
+    def list_images(self):
+        """Yield each active image, hidden ones and those of all projects.
+
+        It asks for one page after the other. An image that is made or deleted
+        meanwhile may be missing or listed.
+        """
+        for is_hidden in ('false', 'true'):
+            path = ('/images?status=active&visibility=all&limit='
+                    f'{_PAGE}&os_hidden={is_hidden}')
+            while path:
+                try:
+                    answer = self._get('(all)', path)
+                except ks_exceptions.NotFound as exc:
+                    raise self._refused('(all)', str(exc)) from exc
+                yield from answer.get('images', ())
+                # It begins with the version, as seen by Glance.
+                path = (answer.get('next') or '').partition('/v2')[2]
 
     def request_copy(self, image_id, stores):
         """Ask for a copy to each store; one that fails spares the others."""

@@ -11,10 +11,7 @@ is told so: by ``acquired``, ``is_still_owner()``, ``heartbeat()`` and an
 exception of ``release()``. See :class:`DCNEtcd3Driver` for the options.
 """
 
-import dataclasses
-import functools
 import time
-import urllib.parse
 
 from oslo_log import log as logging
 from tooz import coordination
@@ -22,103 +19,20 @@ from tooz import locking as tooz_locking
 from tooz import utils
 
 from dcn_plugins import exceptions
-from dcn_plugins.locking import etcd
-from dcn_plugins.locking import lease as leases
+from dcn_plugins.locking import connection
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import locks
 from dcn_plugins.locking import session
 from dcn_plugins.locking import tooz_errors
 from dcn_plugins.locking import tooz_groups
-from dcn_plugins import native
 
 LOG = logging.getLogger(__name__)
-
-#: Seconds within which the locks of a process that has died are free.
-DEFAULT_TTL_SECONDS = 15
-DEFAULT_ATTEMPT_SECONDS = 5.0
-DEFAULT_OUTAGE_SECONDS = 300.0
-DEFAULT_NAMESPACE = '/dcn'
 
 # How long a stop waits for work under fenced locks: oslo.service waits for a
 # minute. And how long after it, for what the service still has to write down.
 DRAIN_SECONDS = 50.0
 DRAIN_PAUSE_SECONDS = 0.2
 LINGER_SECONDS = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """What the URL of a driver says."""
-
-    endpoints: tuple[etcd.Endpoint, ...]
-    user: tuple[str, str] | None = None
-    ttl_seconds: int = DEFAULT_TTL_SECONDS
-    attempt_seconds: float = DEFAULT_ATTEMPT_SECONDS
-    outage_seconds: float = DEFAULT_OUTAGE_SECONDS
-    namespace: str = DEFAULT_NAMESPACE
-    ca_cert: str | None = None
-    cert_cert: str | None = None
-    cert_key: str | None = None
-
-    @classmethod
-    def parsed(cls, url, options):
-        """Return the settings of a URL and its options.
-
-        :param url: split, as tooz hands it over.
-        :param options: mapping of names to texts.
-        :raises ConfigError: that names the option and the remedy; it does not
-            tell the URL, which may hold a password.
-        """
-        is_tls = url.scheme.endswith('https')
-        credentials, _at, hosts = url.netloc.rpartition('@')
-        name, _colon, password = credentials.partition(':')
-        values = {'user': (urllib.parse.unquote(name),
-                           urllib.parse.unquote(password)) if name else None}
-        try:
-            values['endpoints'] = tuple(
-                etcd.Endpoint.parsed(host, is_tls)
-                for host in (hosts or 'localhost').split(','))
-        except ValueError as exc:
-            raise _config_error(str(exc), 'Write HOST:PORT, and a comma '
-                                          'between several members') from exc
-        for option, value in options.items():
-            if option not in _OPTIONS:
-                raise _config_error(
-                    f'there is no option {option}',
-                    'Use some of ' + ', '.join(sorted(_OPTIONS)))
-            field, convert, is_allowed = _OPTIONS[option]
-            try:
-                values[field] = convert(value)
-            except ValueError as exc:
-                raise _config_error(f'{option}={value} is no number',
-                                    'Write a number of seconds') from exc
-            if not is_allowed(values[field]):
-                raise _config_error(f'{option}={value} is out of range',
-                                    _RANGES[option])
-        return cls(**values)
-
-
-_OPTIONS = {
-    'ttl': ('ttl_seconds', int, lambda value: 3 <= value <= 3600),
-    'timeout': ('attempt_seconds', float, lambda value: 0.1 <= value <= 60),
-    'outage': ('outage_seconds', float, lambda value: 0 <= value <= 86400),
-    'namespace': ('namespace', str, lambda value: value.strip('/')),
-    'ca_cert': ('ca_cert', str, bool),
-    'cert_cert': ('cert_cert', str, bool),
-    'cert_key': ('cert_key', str, bool),
-}
-_RANGES = {
-    'ttl': 'Give 3 to 3600 seconds',
-    'timeout': 'Give 0.1 to 60 seconds',
-    'outage': 'Give 0 to 86400 seconds',
-    'namespace': 'Give the beginning of a key, like /dcn',
-    'ca_cert': 'Name a file', 'cert_cert': 'Name a file',
-    'cert_key': 'Name a file'}
-
-
-def _config_error(problem, remedy):
-    return exceptions.ConfigError('[coordination] backend_url', problem,
-                                  remedy)
 
 
 class DCNLock(tooz_locking.Lock):
@@ -255,42 +169,19 @@ class DCNEtcd3Driver(tooz_groups.Groups,
     def __init__(self, member_id, parsed_url, options):
         super().__init__(member_id, parsed_url, options)
         # How tooz runs the calls about groups is for its own classes.
-        self._settings = Settings.parsed(
+        self._settings = connection.Settings.parsed(
             parsed_url, utils.collapse(options, exclude=['executor']))
         self._hooks_lost = coordination.Hooks()
 
     def _start(self):
         super()._start()
         settings = self._settings
-        # One for the sockets of the service, one for those of the renewal.
-        contexts = None, None
-        if settings.endpoints[0].is_tls:
-            try:
-                contexts = [native.ssl_context(
-                    settings.ca_cert, settings.cert_cert, settings.cert_key,
-                    is_native) for is_native in (False, True)]
-            except OSError as exc:
-                raise _config_error(
-                    f'a file of ca_cert, cert_cert or cert_key is of no use '
-                    f'({exc})', 'Name files in PEM that the service may '
-                    'read') from exc
-        self._client = etcd.Client(
-            settings.endpoints, etcd.Pool(contexts[0]), settings.user,
-            settings.attempt_seconds, clock=session.clock)
-        self._session = session.Session(
-            self._client, functools.partial(self._renewer, contexts[1]),
-            settings.ttl_seconds, self._lost)
+        self._connection = connection.Connection(settings, self._lost)
+        self._client = self._connection.client
+        self._session = self._connection.session
         self._locks = locks.Locks(
             self._client, self._session, f'{settings.namespace}/locks',
             settings.outage_seconds, _text_of(self._member_id))
-
-    def _renewer(self, context):
-        settings = self._settings
-        return etcd.Client(
-            settings.endpoints, etcd.NativeLine(context), settings.user,
-            leases.attempt_seconds(settings.ttl_seconds,
-                                   len(settings.endpoints)),
-            clock=session.clock)
 
     def _stop(self):
         self._leader_locks.clear()
@@ -301,8 +192,7 @@ class DCNEtcd3Driver(tooz_groups.Groups,
             super()._stop()
             return
         self._locks.close()
-        self._session.close()
-        self._client.close()
+        self._connection.close()
         super()._stop()
 
     def _drained(self):

@@ -87,7 +87,10 @@ def parse(arguments):
     delta.add_argument(
         '--wan', metavar='RTT,RATE',
         help='to the target, like 20ms,1Gbit; none unless given')
-    for suite in (nova, locks, driver, leaks, blast, images, copy, delta):
+    placement = suites.add_parser(
+        'placement', help='what a placement policy costs in a large cloud')
+    for suite in (nova, locks, driver, leaks, blast, images, copy, delta,
+                  placement):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -158,9 +161,15 @@ def run_delta(options):
     return delta_suite.run(options.mib, options.changed_mib, options.wan)
 
 
+def run_placement(options):
+    """Run the suite of placement; return ``(record, bars)``."""
+    from tests.bench import placement_suite
+    return placement_suite.run()
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
           'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
-          'copy': run_copy, 'delta': run_delta}
+          'copy': run_copy, 'delta': run_delta, 'placement': run_placement}
 
 
 def main(arguments=None, suites=SUITES):

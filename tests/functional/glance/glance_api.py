@@ -4,19 +4,24 @@
 import atexit
 import logging
 import os
+import re
 import shutil
 import socketserver
 import tempfile
+import textwrap
+import threading
 import time
 import wsgiref.simple_server
 
 import fixtures
 import glance
+import glance.location
 from oslo_config import cfg
 from oslo_db import options as db_options
 import oslo_messaging
 
 from dcn_plugins.conf import imagecopy
+from dcn_plugins.conf import placement
 from dcn_plugins.glance import copy_hook
 from tests.unit.glance import http_service
 
@@ -37,6 +42,9 @@ try:
     from glance.tests import functional
 finally:
     os.chdir(_before)
+
+
+_set_data = glance.location.ImageProxy.set_data
 
 
 class _Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
@@ -105,6 +113,28 @@ class GlanceTestCase(functional.SynchronousAPIBase):
             environ['HTTP_' + name.upper().replace('-', '_')] = value
         environ['CONTENT_TYPE'] = 'application/json'
         return self.api(environ, start_response)
+
+    def hold(self, store, failures=0):
+        """Have writing to a store wait until the event returned is set.
+
+        It fails so many times before it works.
+        """
+        go_on = threading.Event()
+        self.addCleanup(go_on.set)
+        left = [failures]
+
+        def set_data(proxy, data, size=None, backend=None, set_active=True):
+            if backend == store:
+                go_on.wait(WAIT_SECONDS)
+                if left[0]:
+                    left[0] -= 1
+                    raise OSError('the store is broken')
+            return _set_data(proxy, data, size=size, backend=backend,
+                             set_active=set_active)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'glance.location.ImageProxy.set_data', set_data))
+        return go_on
 
     def worker(self):
         return copy_hook._shared.of_this_process().worker
@@ -177,3 +207,28 @@ class GlanceTestCase(functional.SynchronousAPIBase):
         """
         self.wait_for(lambda: 'os_glance_import_task' not in self.api_get(
             f'/v2/images/{image_id}').json, 'the end of the import task')
+
+
+class FilteredTestCase(GlanceTestCase):
+    """The same with the paste filter ``dcn_placement``."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.policy_file._shared', {}))
+        placement.register_opts(CONF)
+
+    def setup_simple_paste(self):
+        super().setup_simple_paste()
+        with open(self.paste_config) as file:
+            text = file.read()
+        # Other releases have other filters in between.
+        text, count = re.subn(
+            r'^(\s*pipeline = context cache cachemanage\b.*)(?=rootapp)',
+            r'\1dcn_placement ', text,
+            flags=re.MULTILINE)
+        self.assertEqual(1, count, text)
+        with open(self.paste_config, 'w') as file:
+            file.write(textwrap.dedent(text) + '\n'
+                       '[filter:dcn_placement]\n'
+                       'use = egg:dcn_plugins#dcn_placement\n')

@@ -1,38 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 
-import threading
-
 import fixtures
-import glance.location
 
 from tests.functional.glance import glance_api
 
-_set_data = glance.location.ImageProxy.set_data
-
 
 class CopiesTest(glance_api.GlanceTestCase):
-
-    def hold(self, store, failures=0):
-        """Have writing to a store wait until the event returned is set.
-
-        It fails so many times before it works.
-        """
-        go_on = threading.Event()
-        self.addCleanup(go_on.set)
-        left = [failures]
-
-        def set_data(proxy, data, size=None, backend=None, set_active=True):
-            if backend == store:
-                go_on.wait(glance_api.WAIT_SECONDS)
-                if left[0]:
-                    left[0] -= 1
-                    raise OSError('the store is broken')
-            return _set_data(proxy, data, size=size, backend=backend,
-                             set_active=set_active)
-
-        self.useFixture(fixtures.MonkeyPatch(
-            'glance.location.ImageProxy.set_data', set_data))
-        return go_on
 
     def look_after(self, seconds):
         self.useFixture(fixtures.MonkeyPatch(

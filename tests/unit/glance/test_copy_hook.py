@@ -14,6 +14,8 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_hook
+from dcn_plugins.glance import copy_worker
+from dcn_plugins.glance import placement_worker
 from tests.unit.glance import http_service
 
 
@@ -66,6 +68,53 @@ class CopyHookTest(testtools.TestCase):
                                                   'dcn_plugins '))
         self.assertIs(self.worker_of(first), self.worker_of(second))
 
+    def test_placement_needs_a_policy_and_an_etcd(self):
+        for text, kind in (
+                ('', copy_worker.CopyWorker),
+                ('placement_policy_file = /p\n', copy_worker.CopyWorker),
+                ('placement_jobs_url = dcn-etcd3+http://192.0.2.1\n',
+                 copy_worker.CopyWorker),
+                ('placement_policy_file = /p\nplacement_jobs_url = '
+                 'dcn-etcd3+http://192.0.2.1\n',
+                 placement_worker.PlacementWorker)):
+            copy_hook._shared = None
+            hook = self.make(self.make_conf(f'[dcn]\n{text}'))
+            self.assertIs(kind, type(self.worker_of(hook)), text)
+        self.assertEqual(1, self.log.output.count(
+            'placement_jobs_url has no effect'))
+
+    def test_placement_looks_at_images_without_the_property(self):
+        hook = self.make(self.make_conf(
+            '[dcn]\nplacement_policy_file = /p\nplacement_jobs_url = '
+            'dcn-etcd3+http://192.0.2.1\n'))
+        worker = self.worker_of(hook)
+        worker._start = lambda: None
+        payload = {'id': 'image-1', 'status': 'active', 'properties': {}}
+        for event in ('image.update', 'image.delete'):
+            hook.notify({}, {'event_type': event, 'payload': payload},
+                        'INFO', None)
+            self.assertEqual(
+                (['image-1'], []) if event == 'image.update' else (
+                    [], ['image-1']),
+                (list(worker._announced), list(worker._deleted)))
+
+    def test_wake(self):
+        copy_hook.wake()
+        hook = self.make(self.make_conf('[dcn]\nauth_type = none\n'))
+        copy_hook.wake()
+        self.assertIsNone(self.worker_of(hook)._thread)
+        copy_hook._shared = None
+        hook = self.make(self.make_conf(
+            '[dcn]\nplacement_policy_file = /p\nplacement_jobs_url = '
+            'dcn-etcd3+http://192.0.2.1\n'))
+        started = []
+        self.worker_of(hook)._start = lambda: started.append(1)
+        copy_hook.wake()
+        self.assertEqual([1], started)
+        self.worker_of(hook)._start = lambda: 1 / 0
+        copy_hook.wake()
+        self.assertIn('Image placement has not begun', self.log.output)
+
     def test_misspelt_option_is_warned_of(self):
         self.make(self.make_conf('[dcn]\ncopy_retry_second = 5\n'))
         self.assertIn('Did you mean copy_retry_seconds?', self.log.output)
@@ -86,6 +135,11 @@ class CopyHookTest(testtools.TestCase):
                            ('copy_interface = internl', 'copy_interface'),
                            ('copy_endpoint_override = host', 'override'),
                            ('copy_queue_size = 0', 'copy_queue_size'),
+                           ('placement_parallel_images = 0', 'parallel'),
+                           ('placement_jobs_url = etcd3+http://h',
+                            'placement_jobs_url'),
+                           ('placement_jobs_url = dcn-etcd3+https://h?'
+                            'ca_cert=/nothing', 'ca_cert'),
                            ('auth_type = psword', 'psword')):
             conf = self.make_conf(f'[dcn]\n{line}\n')
             error = self.assertRaises(

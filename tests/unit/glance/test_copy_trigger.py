@@ -72,6 +72,13 @@ class CopyTriggerTest(testtools.TestCase):
         self.assertEqual(NOTHING, self.judge(sites=None))
         self.assertEqual(NOTHING, self.judge(sites=' , '))
 
+    def test_image_without_the_property_if_all_are_wanted(self):
+        self.trigger = copy_trigger.CopyTrigger(3, is_for_all=True)
+        self.assertEqual(NOTHING, self.judge('create', 'queued', None))
+        self.assertEqual(LOOK, self.judge(sites=None, task='t'))
+        self.assertEqual(NOTHING, self.judge(sites=None, task='t'))
+        self.assertEqual(LOOK, self.judge(sites='dcn0', task='t'))
+
     def test_deletion(self):
         self.judge()
         self.assertEqual(FORGET, self.judge('delete', 'deleted'))

@@ -64,6 +64,21 @@ class RequestsTest(ImageAPITestCase):
                                   self.api.get_stores, 'image-1')
         self.assertIn('enabled_backends', str(error))
 
+    def test_all_images(self):
+        path = ('/images?status=active&visibility=all&limit=200'
+                '&os_hidden={}')
+        for is_hidden, images in (('false', ('1', '2')), ('true', ('3',))):
+            self.answers[f'GET /v2{path.format(is_hidden)}'] = 200, {
+                'images': [{'id': images[0]}],
+                **({'next': f'/v2/images?{is_hidden}'} if images[1:] else {})}
+        self.answers['GET /v2/images?false'] = 200, {'images': [{'id': '2'}]}
+        self.assertEqual(['1', '2', '3'], [
+            image['id'] for image in self.api.list_images()])
+
+    def test_all_images_of_nobody(self):
+        self.assertRaises(exceptions.CopyRefused, list,
+                          self.api.list_images())
+
     def test_copy(self):
         self.answers[f'POST {IMAGE}/import'] = 202, ''
         self.api.request_copy('image-1', ('dcn0', 'dcn1'))

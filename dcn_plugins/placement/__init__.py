@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image is to be in which store, and the jobs that bring it there.
+
+It imports no service and no Ceph, so that a command for operators can explain
+and show what glance-api does.
+
+================  ========================================================
+``policy``        rules and what they may say (pure)
+``policy_text``   a policy from the text of a file, or all its faults (pure)
+``policy_nodes``  the values of that text, with their lines (pure)
+``duration``      lengths of time as people write them (pure)
+``image``         what a policy looks at in an image (pure)
+``verdict``       what a policy says of one image (pure)
+``policy_file``   the newest good policy of a process
+``__main__``      check a policy, and explain it for one image
+================  ========================================================
+
+The jobs that bring images where a policy wants them, in the central etcd:
+
+================  ========================================================
+``job``           the states of one job, and its steps (pure)
+``job_requests``  what is asked of etcd, and what it means (pure)
+``jobs``          register, pause, cancel, list, bury
+``job_claims``    what a worker does: claim, end, give back
+``plan``          which jobs an image needs, and which no longer (pure)
+``overview``      what is known of an image, store by store (pure)
+================  ========================================================
+"""

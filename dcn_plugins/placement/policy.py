@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rules of a placement policy. Pure.
+
+Stores are named by a :class:`Choice`, which becomes a set of names only when
+it is known which stores there are.
+"""
+
+import dataclasses
+import enum
+
+#: Words of a choice that are not the name of a store.
+ALL, NONE, GROUP = 'all', 'none', 'group:'
+
+#: Groups that every policy has.
+CENTRAL, EDGE = 'central', 'edge'
+
+#: What a rule is called that is in no file.
+NO_RULE = 'no rule'
+
+
+class Kind(enum.Enum):
+    """What an image is; Nova notes it in the property ``image_type``."""
+
+    BASE = 'base'
+    SNAPSHOT = 'snapshot'
+    BACKUP = 'backup'
+
+
+VISIBILITIES = ('public', 'community', 'shared', 'private')
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """Stores as a rule names them.
+
+    :param names: of single stores; they need not exist.
+    :param groups: names of groups.
+    :param is_all: whether it is every store there is.
+    """
+
+    names: frozenset = frozenset()
+    groups: frozenset = frozenset()
+    is_all: bool = False
+
+
+EVERYWHERE = Choice(is_all=True)
+NOWHERE = Choice()
+
+
+@dataclasses.dataclass(frozen=True)
+class Residency:
+    """Stores that the images of projects never leave.
+
+    It looks at the owner only: what kind an image is says a property that any
+    user may change.
+
+    :param projects: ids; ``None`` for all projects.
+    """
+
+    name: str
+    line: int
+    projects: frozenset | None
+    stores: Choice
+
+    def is_about(self, image):
+        """Return whether an image is bound."""
+        return self.projects is None or image.owner in self.projects
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """Where some images are wanted.
+
+    :param projects: ids of owners; ``None`` for any.
+    :param kinds: of images; ``None`` for any.
+    :param visibilities: ``None`` for any.
+    :param stores: where an image is wanted whose user asks for nothing.
+    :param may_ask: where an image may be wanted at its user's request.
+    :param pinned: where an image stays wanted whatever its user asks for, and
+        for ever.
+    :param edge_seconds: since the creation of an image, after which it is to
+        leave the edge; ``None`` for never.
+    :param within_seconds: since the creation of an image, within which it is
+        to be where it is wanted; ``None`` for some time.
+    :param priority: of its copies; those with the greatest number go first.
+    """
+
+    name: str
+    line: int
+    stores: Choice
+    may_ask: Choice
+    pinned: Choice = NOWHERE
+    projects: frozenset | None = None
+    kinds: frozenset | None = None
+    visibilities: frozenset | None = None
+    edge_seconds: int | None = None
+    within_seconds: int | None = None
+    priority: int = 0
+
+    def is_about(self, image):
+        """Return whether an image is one of those."""
+        return ((self.projects is None or image.owner in self.projects)
+                and (self.kinds is None or image.kind in self.kinds)
+                and (self.visibilities is None
+                     or image.visibility in self.visibilities))
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """All rules of a file.
+
+    :param source: the name of the file, for people.
+    :param central: names of the stores that are at no edge.
+    :param groups: names of stores by the name of their group.
+    :param rules: in the order in which they are asked; the last one is about
+        every image.
+    :param lines: where each name of a store stands first.
+    """
+
+    source: str
+    central: frozenset
+    groups: dict
+    residencies: tuple
+    rules: tuple
+    lines: dict = dataclasses.field(default_factory=dict)
+
+    def rule_of(self, image):
+        """Return the first :class:`Rule` that is about an image."""
+        return next(rule for rule in self.rules if rule.is_about(image))
+
+    def residencies_of(self, image):
+        """Return each :class:`Residency` that binds an image."""
+        return tuple(found for found in self.residencies
+                     if found.is_about(image))
+
+    def resolved(self, choice, stores):
+        """Return the names of a choice that are among the stores there are.
+
+        :param stores: a frozenset of all names.
+        """
+        if choice.is_all:
+            return stores
+        found = choice.names & stores
+        for group in choice.groups:
+            found |= self._group(group, stores)
+        return found
+
+    def _group(self, name, stores):
+        if name == CENTRAL:
+            return self.central & stores
+        if name == EDGE:
+            return stores - self.central
+        return self.groups.get(name, frozenset()) & stores
+
+    def has_group(self, name):
+        """Return whether there is a group of that name."""
+        return name in (CENTRAL, EDGE) or name in self.groups
+
+    def strangers(self, stores):
+        """Return ``[(line, name)]`` of names that are no store there is."""
+        return sorted((line, name) for name, line in self.lines.items()
+                      if name not in stores)
