@@ -12,6 +12,8 @@ from dcn_plugins.ceph import libraries
 # that is gone ends calls that are under way, and does not hang.
 _SETTINGS = {'rbd_cache': 'false', 'rbd_concurrent_management_ops': '64'}
 _TEXT_BYTES = 1 << 20
+# Of the checks of a cluster's health.
+_FULL = ('OSD_FULL', 'POOL_FULL')
 
 
 class Cluster:
@@ -78,10 +80,27 @@ class Cluster:
 
     def order(self, **words):
         """Have the manager do something and return what it answers."""
+        return self._ordered('rados_mgr_command', words)
+
+    def full_reason(self):
+        """Return what is full, in the words of the monitors, or ``None``.
+
+        A write to what is full is not refused: it waits for room, and looks
+        like an OSD that does not answer.
+
+        :raises CephError: if the monitors do not answer.
+        """
+        checks = json.loads(self._ordered('rados_mon_command', {
+            'prefix': 'health', 'format': 'json'}))['checks']
+        found = [check['summary']['message'] for name, check in checks.items()
+                 if name in _FULL]
+        return '; '.join(found) or None
+
+    def _ordered(self, function, words):
         command = (ctypes.c_char_p * 1)(json.dumps(words).encode())
         answer, text = ctypes.c_void_p(), ctypes.c_void_p()
         length, text_length = ctypes.c_size_t(), ctypes.c_size_t()
-        code = self._library.rados_mgr_command(
+        code = getattr(self._library, function)(
             self._handle, command, 1, b'', 0, ctypes.byref(answer),
             ctypes.byref(length), ctypes.byref(text),
             ctypes.byref(text_length))

@@ -40,6 +40,8 @@ _RADOS = {
     'rados_aio_write_op_operate': (ADDRESS, ADDRESS, ADDRESS, _TEXT, ADDRESS,
                                    _INT),
     'rados_exec': (ADDRESS, _TEXT, _TEXT, _TEXT, _TEXT, SIZE, _OUT, SIZE),
+    'rados_mon_command': (ADDRESS, _OUT, SIZE, _TEXT, SIZE, _OUT, _OUT, _OUT,
+                          _OUT),
     'rados_mgr_command': (ADDRESS, _OUT, SIZE, _TEXT, SIZE, _OUT, _OUT, _OUT,
                           _OUT),
 }

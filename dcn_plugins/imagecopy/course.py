@@ -23,7 +23,7 @@ class Course:
         self.throttle = throttle
         self.step = WAITS
         self.client = self.target = self.found = self.lane = None
-        self.is_frozen = False
+        self.is_frozen = self.is_explained = False
         self.error = None
         self.result = None
         self.rate = progress.Rate()

@@ -285,6 +285,12 @@ class Engine:
             course.lane.fail(course.error)
         if course.is_working or self._is_draining(course):
             return
+        if self._is_to_be_explained(course):
+            course.is_explained = True
+            course.work(functools.partial(
+                self._site.explained, course.client, course.error),
+                functools.partial(self._explained, course))
+            return
         if self._is_of_no_use(course.error) and course.target and (
                 course.found is not places.WHOLE) and (
                     course.step != courses.WAITS):
@@ -295,6 +301,15 @@ class Engine:
                    else requests.Outcome.FAILED)
         course.end(outcome, self._clock() - self._begun_at)
         self._finish(course)
+
+    @staticmethod
+    def _is_to_be_explained(course):
+        return course.client is not None and not course.is_explained and (
+            isinstance(course.error, exceptions.ClusterUnreachable))
+
+    @staticmethod
+    def _explained(course, error):
+        course.error = error
 
     def _is_draining(self, course):
         return course.lane is not None and course.lane.under_way_bytes and (

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where copies come from and go to: the only module here that knows Ceph."""
 
+import errno
 import logging
 
 from dcn_plugins.ceph import checksums
@@ -72,6 +73,18 @@ class Places:
             source.size, request.object_bytes, record.KEY, is_ours, text,
             check, self._step)
         return target, target.open(request.base)
+
+    @staticmethod
+    def explained(client, error):
+        """Return an error that says why Ceph does not answer, if it is known.
+
+        :param error: the one that there is.
+        :raises CephError: if that cannot be found out either.
+        """
+        reason = client.full_reason()
+        if reason is None:
+            return error
+        return exceptions.CephRefused(client.doing, reason, errno.ENOSPC)
 
     @staticmethod
     def sum_of(address, length):

@@ -28,6 +28,7 @@ class Site:
         self.source = source
         self.targets = targets
         self.found = dict.fromkeys(targets, places.NOTHING)
+        self.reason = None
 
     def connect(self, place):
         return place
@@ -42,6 +43,12 @@ class Site:
         if isinstance(target, Exception):
             raise target
         return target, self.found[place.store]
+
+    def explained(self, client, error):
+        if isinstance(self.reason, Exception):
+            raise self.reason
+        return self.reason and exceptions.CephRefused('x', self.reason) or (
+            error)
 
 
 class EngineTestCase(testtools.TestCase):
@@ -100,6 +107,16 @@ class ResultTest(EngineTestCase):
         found = self.run_engine(Site(self.source, one=error, two=self.two))
         self.assertIs(error, found['one'].error)
         self.assertEqual(requests.Outcome.COPIED, found['two'].outcome)
+
+    def test_why_a_cluster_does_not_answer(self):
+        error = exceptions.ClusterUnreachable('writing', 'timed out')
+        site = Site(self.source, one=error, two=self.two)
+        self.assertIs(error, self.run_engine(site)['one'].error)
+        site.reason = exceptions.ClusterUnreachable('asking', 'timed out')
+        self.assertIs(error, self.run_engine(site)['one'].error)
+        site.reason = '1 pool(s) full'
+        self.assertIn('1 pool(s) full',
+                      str(self.run_engine(site)['one'].error))
 
     def test_a_bug_is_told(self):
         found = self.run_engine(Site(self.source, one=KeyError('x')))
