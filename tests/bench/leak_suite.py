@@ -5,6 +5,7 @@ What is left in Ceph and in etcd when the processes have ended is a leak.
 """
 
 import collections
+import contextlib
 import json
 import os
 import random
@@ -19,6 +20,7 @@ from tests.bench import leak_bars as bars
 from tests.bench import leak_count
 from tests.bench import leak_family
 from tests.functional.storage import rig
+from tests.lab import deadline
 
 PROCESSES, LANES = 6, 2
 # So that volumes are flattened, too, as after five clones of clones.
@@ -27,6 +29,8 @@ _OPTIONS = {'rbd_max_clone_depth': 3}
 _MOST_VOLUMES = (6, 12, 24)
 # One seed, all deletions included.
 _SEED_SECONDS = 1800.0
+# Two purges, and some time for them.
+_PURGE_SECONDS = 150.0
 _MOST_ERRORS = 50
 
 
@@ -72,6 +76,17 @@ def _print(flavour, result):
     print(end='', flush=True)
 
 
+def _emptied(place):
+    """Wait for the purge of the trash, if there is anything in it.
+
+    Upstream puts there what it could not remove; whoever purges it comes once
+    a minute.
+    """
+    with contextlib.suppress(deadline.LabTimeout):
+        deadline.wait('the trash being empty',
+                      lambda: not place.counts()['trash'], _PURGE_SECONDS, 5)
+
+
 class Seed:
     """One run."""
 
@@ -108,6 +123,7 @@ class Seed:
                 if thread.is_alive():
                     raise RuntimeError(f'seed {self._seed} does not end')
             seconds = time.monotonic() - began_at
+            _emptied(place)
             codes = fleet.stop()
             left = place.counts()
             self._errors += [f'left in etcd: {key}' for key in place.keys()]
