@@ -327,7 +327,10 @@ class StartTest(DeadTasksCase):
 
     def setUp(self):
         super().setUp()
-        for name, seconds in (('task_reaper.PASS_SECONDS', 0.2),
+        self.set_times(0.2)
+
+    def set_times(self, pass_seconds):
+        for name, seconds in (('task_reaper.PASS_SECONDS', pass_seconds),
                               ('dead_tasks.SILENT_SECONDS', 1.0)):
             self.useFixture(fixtures.MonkeyPatch(
                 f'dcn_plugins.glance.{name}', seconds))
@@ -343,11 +346,14 @@ class StartTest(DeadTasksCase):
         self.check_retry(image_id, 'dcn0')
 
     def test_a_worker_that_uwsgi_forks(self):
+        # Whoever looks all the time keeps SQLite busy.
+        self.set_times(3600.0)
         self.start_glance()
         image_id = self.upload_to('central')
         self.killed(image_id, 'dcn0', after=(task_watch.TaskWatch, 'beat'))
         self.assertTrue(self.reaper().stop(glance_api.WAIT_SECONDS))
         self.assertEqual('processing', self.task(image_id)['status'])
+        self.set_times(0.2)
         pid = os.fork()
         if pid == 0:
             copy_hook._in_worker()
