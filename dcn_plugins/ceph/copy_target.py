@@ -260,14 +260,9 @@ class CopyTarget:
         """Begin to have an object that is there end with zeros, later."""
         self._image.extend(number, length, done)
 
-    def sums(self, number, ranges, done):
-        """Begin to ask for the checksums of the grains of an object.
-
-        :param ranges: ``(offset, length)`` of the parts of it.
-        """
-        self._image.sums(number, [
-            (offset, length, checksums.GRAIN_BYTES)
-            for offset, length in ranges], done)
+    def sums(self, number, length, done):
+        """Begin to ask for the checksums of the grains of an object."""
+        self._image.sums(number, [(0, length, checksums.GRAIN_BYTES)], done)
 
     def fine_sums(self, number, length, done):
         """Begin to ask for those of all grains, and for those of blocks."""

@@ -215,7 +215,7 @@ class Lane:
                 state.number, state.length, told))
         else:
             self._try(lambda: self.target.sums(
-                state.number, state.touched(), told))
+                state.number, state.length, told))
 
     def _answered(self, state, code, sums):
         self._asked -= 1
@@ -232,7 +232,7 @@ class Lane:
             state.know(*sums)
             self._compare(state)
         else:
-            offset = state.difference(sums)
+            offset = state.difference(*sums)
             if offset is not None:
                 self.fail(exceptions.VerifyFailed(self.name, offset))
                 return
@@ -242,9 +242,6 @@ class Lane:
     def _clear(self, state):
         """Empty an object that was not made by us and has no checksum."""
         self._asked += 1
-
-        state.touch(state.start, state.start + state.length)
-        state.is_changed = True
 
         def ended(code):
             self._events.put((self._answered, (state, code, [[], []])))
@@ -293,7 +290,6 @@ class Lane:
         if held:
             held.keep()
         state.writes += 1
-        state.touch(start, end)
         self.waiting_bytes += end - start if held else 0
         self._jobs.append(object_state.Job(state, held, start, end))
 

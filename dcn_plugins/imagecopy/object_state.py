@@ -3,11 +3,6 @@
 
 import dataclasses
 
-from dcn_plugins import extents
-
-# What an OSD reads between two parts costs less than a part more.
-_GAP_BYTES = 128 << 10
-
 
 class ObjectState:
     """What an object should be, what it is, and what it waits for.
@@ -34,8 +29,6 @@ class ObjectState:
         self._grain_bytes = grain_bytes
         self._block_bytes = block_bytes
         self._zeros = tuple(expected)
-        # Grains that were written to, and have to be verified.
-        self._touched = set()
         # Up to where it was written to, if it ended before that.
         self._end = 0
         # Up to which grain there were pieces, and the gaps between them.
@@ -78,38 +71,17 @@ class ObjectState:
         self.known = list(sums) + list(self._zeros[len(sums):])
         self._known_blocks = blocks
 
-    def touch(self, start, end):
-        """Note that there is a write to a part of the image."""
-        self._touched.update(range(
-            (start - self.start) // self._grain_bytes,
-            -(-(end - self.start) // self._grain_bytes)))
-
-    def touched(self):
-        """Return ``(offset, length)`` of the parts of it to verify.
-
-        What else is in it nobody has written to since it was seen to be
-        right, or made.
-        """
-        grain = self._grain_bytes
-        return [(begin, min(end, self.length) - begin)
-                for begin, end in extents.merged(
-                    ((number * grain, (number + 1) * grain)
-                     for number in self._touched), _GAP_BYTES)]
-
     def difference(self, sums):
         """Return where in the image it is not as it should be, or None.
 
-        :param sums: lists, of the parts of :meth:`touched`.
+        All of it is looked at: nobody else has a business there.
         """
-        for (begin, length), found in zip(self.touched(), sums):
-            first = begin // self._grain_bytes
-            last = first + -(-length // self._grain_bytes)
-            known = list(found) + list(self._zeros[first + len(found):last])
-            for number, (one, other) in enumerate(
-                    zip(known, self.expected[first:last]), first):
-                if one != other:
-                    return self.start + number * self._grain_bytes
-        return None
+        found = list(sums) + list(self._zeros[len(sums):])
+        if found == self.expected:
+            return None
+        number = next(number for number, (one, other) in enumerate(
+            zip(found, self.expected)) if one != other)
+        return self.start + number * self._grain_bytes
 
     def differences(self, start, sums):
         """Yield ``(begin, end, is_data)`` of what a piece has and it has not.

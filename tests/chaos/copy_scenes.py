@@ -5,12 +5,16 @@ Each scene is a function of a Stage and begins when the copy was asked for.
 What it breaks it mends before it returns.
 """
 
+import contextlib
+import os
+import signal
 import threading
 import time
 
 from tests.chaos import image_cloud
 from tests.lab import deadline
 from tests.lab import layout as layouts
+from tests.lab import process
 from tests.lab.services import ceph
 
 CUT_SECONDS = 60
@@ -167,14 +171,38 @@ def asked_of_two(stage):
 
 
 def bit_is_flipped(stage):
-    """Change a byte of what was written at the target, behind its back."""
+    """Change a byte of what was written at the target, behind its back.
+
+    What has been verified already is Ceph's to keep; so the copier is stopped
+    meanwhile, and the object is the last one.
+    """
     stage.fact.attempts += 1
     end = time.monotonic() + 4 * stage.span_seconds
+    stage.pause()
     while time.monotonic() < end:
         names = stage.cloud.names(stage.store, stage.image_id)
-        if names and _flip(stage, names[0]):
-            break
+        with _stopped(stage):
+            if names and _flip(stage, names[0]):
+                break
+        time.sleep(0.1)
     stage.end()
+
+
+@contextlib.contextmanager
+def _stopped(stage):
+    """Stop the processes of our copier; stock has none."""
+    pids = [pid for pid in stage.api.pids() if b'imagecopy.worker' in (
+        process.PROC / str(pid) / 'cmdline').read_bytes()]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        # What is under way arrives.
+        time.sleep(0.5)
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _flip(stage, name):
@@ -193,12 +221,11 @@ def _flip(stage, name):
                      if o.key.startswith(prefix)]
             if not found:
                 return False
-            key = stage.chance.choice(found)
-            # In place and small: most likely after it was written.
-            byte = ioctx.read(key, 1, 4096)
-            if not byte:
-                return False
-            ioctx.write(key, bytes([byte[0] ^ 1]), 4096)
+            # They are written in their order.
+            key = max(found)
+            place = stage.chance.randrange(ioctx.stat(key)[0])
+            byte = ioctx.read(key, 1, place)
+            ioctx.write(key, bytes([byte[0] ^ 1]), place)
     return True
 
 

@@ -89,21 +89,17 @@ class OrderTest(pump_case.PumpTestCase):
         self.assertEqual(128 << 10, len(target.objects[0]))
         self.assertEqual([(17 * 4096, 4096)], target.writes)
 
-    def test_what_was_written_is_verified_and_nothing_else(self):
+    def test_what_somebody_else_has_written_is_found(self):
         grain = 64 << 10
-        new = bytearray(2 * MIB)
-        new[grain:2 * grain] = b'a' * grain
-        new[MIB - grain:MIB + grain] = b'b' * 2 * grain
-        target = copy_image.FakeTarget(2 * MIB)
-        self.one = self.lane(target)
-        self.piece(0, bytes(new[:MIB]))
-        self.piece(MIB, bytes(new[MIB:]))
-        self.one.complete()
-        target.objects[1][grain // 2] ^= 1
-        self.handle()
-        self.assertEqual([(0, [(grain, grain), (MIB - grain, grain)]),
-                          (1, [(0, grain)])], target.asked)
-        self.assertEqual(MIB, self.one.error.offset)
+        new = bytes(grain) + b'a' * grain + bytes(MIB - 2 * grain)
+        for place in (grain // 2, 2 * grain - 1, 2 * grain):
+            target = copy_image.FakeTarget(MIB)
+            self.one = self.lane(target)
+            self.piece(0, new)
+            target.put(place, b'!' if place < 2 * grain else b'!' * grain)
+            self.one.complete()
+            self.handle()
+            self.assertEqual(place - place % grain, self.one.error.offset)
 
     def test_nothing_is_verified_before_it_is_written(self):
         target = copy_image.FakeTarget(MIB)
