@@ -2,8 +2,9 @@
 """Make a failure of each copy whose glance-api is no more.
 
 Glance would refuse all imports of the image for an hour. Only tasks that are
-marked are looked at, see :data:`~dcn_plugins.glance.task_watch.MARK`; of
-others silence says nothing.
+marked are looked at, see :data:`~dcn_plugins.glance.task_watch.MARK`, and
+those of copy-image that have noted nothing of their stores; of others silence
+says nothing.
 
 Whoever is judged and lives after all is stopped by the loss of his lock: he
 looks at it before each row that he adds. So an error costs a copy its end,
@@ -79,10 +80,30 @@ class DeadTasks:
         task = self._get(task_id)
         if task is None or task.updated_at != pulse:
             return
-        if not (task.message or '').startswith(task_watch.MARK):
+        if (task.message or '').startswith(task_watch.MARK) or (
+                self._has_never_begun(task)):
+            self._clear(task)
+        else:
             self._pulses.dismiss(task_id)
-            return
-        self._clear(task)
+
+    def _has_never_begun(self, task):
+        """Say whether a copy-image ended before its first line, or ours.
+
+        Glance notes the stores while it makes the flow of a task, and we do
+        after the mark: it takes milliseconds from the beginning of a task. So
+        no task is that of a living process that has been silent for so long
+        and has noted none of its stores.
+        """
+        request = task.task_input.get('import_req') or {}
+        method = (request.get('method') or {}).get('name')
+        if method != 'copy-image' or task.message:
+            return False
+        record = image_record.ImageRecord(
+            self._db, self._context, task.task_input['image_id'])
+        try:
+            return record.is_untouched(_stores(task))
+        except exception.NotFound:
+            return False
 
     def _clear(self, task):
         """Set the stores, the lock and the task right, in this order.
@@ -92,14 +113,14 @@ class DeadTasks:
         """
         image_id = task.task_input['image_id']
         record = image_record.ImageRecord(self._db, self._context, image_id)
-        stores = [store for store in task.task_input['backend'] if store]
+        stores = _stores(task)
         try:
             record.abandon(task.task_id, stores)
             missing = sorted(set(stores) - record.stores())
         except exception.NotFound:
             missing = []
         record.unlock(task.task_id)
-        reason = _reason(task.message, missing)
+        reason = _reason(task.message or '', missing)
         if self._fail(task.task_id, reason):
             LOG.warning('Image %s, task %s: %s', image_id, task.task_id,
                         reason)
@@ -123,6 +144,10 @@ class DeadTasks:
     @database.retried
     def _save(self, task):
         self._repo.save(task)
+
+
+def _stores(task):
+    return [store for store in task.task_input['backend'] if store]
 
 
 def of_this_glance():

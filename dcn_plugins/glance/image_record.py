@@ -46,6 +46,17 @@ class ImageRecord:
         """Say that an image is no longer on its way, and where it failed."""
         self._merge(ended=set(stores), failed=set(failed))
 
+    def is_untouched(self, stores):
+        """Say whether nothing has been noted of any of these stores.
+
+        :raises ImageNotFound: if the image has been deleted.
+        """
+        image = self._read()
+        properties = _properties(image)
+        noted = _active(image) | _names(properties, IMPORTING) | _names(
+            properties, FAILED)
+        return noted.isdisjoint(stores)
+
     def abandon(self, task_id, stores):
         """Say that a task, which is no more, has failed to fill stores.
 

@@ -143,6 +143,46 @@ class DeadTasksTest(testtools.TestCase):
         self.check_untouched()
         self.assertEqual('', self.log.output)
 
+    def leave_unbegun(self, message=None, method='copy-image',
+                      stores=('dcn7', 'dcn8')):
+        """Leave a task that was killed before its first line."""
+        self.leave(message=message, input={
+            'image_id': IMAGE, 'import_req': {'method': {'name': method}},
+            'backend': list(stores)})
+
+    def test_one_that_has_never_begun(self):
+        self.leave_unbegun()
+        self.tasks.look()
+        self.clock.now += dead_tasks.SILENT_SECONDS - 1
+        self.tasks.look()
+        self.check_untouched()
+        self.clock.now += 1
+        self.tasks.look()
+        self.assertEqual('failure', self.task()['status'])
+        self.assertIn('Not copied to: dcn7,dcn8', self.task()['message'])
+        found = self.properties()
+        self.assertNotIn(image_record.LOCK, found)
+        self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
+        self.assertEqual('dcn0,dcn1,other', found[image_record.IMPORTING])
+
+    def test_those_that_may_have_begun(self):
+        for options in ({'message': 'Copied 15 MiB'},
+                        {'method': 'web-download'},
+                        # On its way, there, failed.
+                        {'stores': ('dcn7', 'dcn0')},
+                        {'stores': ('dcn7', 'central')},
+                        {'stores': ('dcn7', 'dcn9')}):
+            self.leave_unbegun(**options)
+            for _hour in range(2):
+                self.pass_away(self.tasks)
+                self.clock.now += 3600
+            self.check_untouched()
+            db_api.task_delete(self.context, TASK)
+            db_api.image_destroy(self.context, IMAGE)
+            db_api.clear_db_env()
+            models.register_models(db_api.get_engine())
+            self.tasks = self.make()
+
     def test_one_that_is_marked_later(self):
         self.leave(message='')
         self.pass_away(self.tasks)
