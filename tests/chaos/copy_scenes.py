@@ -20,6 +20,7 @@ from tests.lab.services import ceph
 CUT_SECONDS = 60
 # A cluster that is away is noticed after the timeouts of its clients.
 _END_SECONDS = 240
+_TASK_SECONDS = 20
 
 
 class Stage:
@@ -95,6 +96,11 @@ class Stage:
     def _reason(self):
         if self.fact.is_deleted:
             return 'the image was deleted'
+        # The image is told first, and then its task.
+        with contextlib.suppress(deadline.LabTimeout):
+            deadline.wait('the end of the task', lambda: not any(
+                task['status'] == 'processing'
+                for task in self.cloud.tasks(self.image_id)), _TASK_SECONDS)
         tasks = self.cloud.tasks(self.image_id)
         return tasks[0]['message'] if tasks else ''
 
