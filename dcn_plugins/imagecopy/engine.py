@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 #: Of all data that are under way. With the libraries and with what librbd has
 #: for a moment while it reads it stays below 160 MiB.
-MEMORY_BYTES = 64 << 20
+MEMORY_BYTES = 56 << 20
 
 # How long targets that are ready wait for the others, so that the source is
 # read once for all.

@@ -69,7 +69,8 @@ class Delta:
                 self._write(ioctx, _BASE, self._filled())
                 self._rbd(rig.SOURCE, 'snap', 'create', f'{_BASE}@snap')
                 self._rbd(rig.SOURCE, 'snap', 'protect', f'{_BASE}@snap')
-                self._rbd(rig.SOURCE, 'clone', f'{_BASE}@snap', _SERVER)
+                self._rbd(rig.SOURCE, 'clone', f'{_BASE}@snap',
+                          f'{rig.POOL}/{_SERVER}')
                 self._write(ioctx, _SERVER, self._changes())
         finally:
             client.shutdown()
