@@ -18,7 +18,7 @@ GOOD = {
         bars.BOTH: figures(12.0), bars.QEMU: figures(10.0),
         bars.QEMU_WHOLE: figures(10.0)}},
     'rtt_ms': 20, 'link_bytes_per_second': 100, 'data_bytes': 966}
-DELTA = {'changed_bytes': 100, 'cases': {
+DELTA = {'changed_bytes': 100, 'link': '20ms,1Gbit', 'cases': {
     bars.DELTA: {'seconds': 4.0, 'sent_bytes': 105},
     bars.EXPORT: {'seconds': 4.0, 'sent_bytes': 1000}}}
 
@@ -71,3 +71,5 @@ class DeltaBarsTest(testtools.TestCase):
             found = copy.deepcopy(DELTA)
             found['cases'][bars.DELTA][name] = value
             self.assertEqual(1, len(missed(bars.delta_bars(found))))
+        found = {**DELTA, 'link': None}
+        self.assertEqual(1, len(bars.delta_bars(found)))
