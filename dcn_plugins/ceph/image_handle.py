@@ -152,8 +152,7 @@ class ImageHandle:
         As :func:`~dcn_plugins.ceph.checksums.of_object`; neither for clones,
         nor for striped images, whose objects are no part of their bytes.
         """
-        checksums.of_object(self._data, f'{self.prefix}.{number:016x}',
-                            ranges, done)
+        checksums.of_object(self._data, self._object(number), ranges, done)
 
     def extend(self, number, length, done):
         """Begin to have an object that is there end later, without data.
@@ -170,11 +169,15 @@ class ImageHandle:
             done(code)
 
         try:
-            calls.rados_write(self._data, operation,
-                              f'{self.prefix}.{number:016x}', end)
+            calls.rados_write(self._data, operation, self._object(number),
+                              end)
         except Exception:
             library.rados_release_write_op(operation)
             raise
+
+    def _object(self, number):
+        """Return the name of an object with data."""
+        return f'{self.prefix}.{number:016x}'
 
     @functools.cached_property
     def _data(self):

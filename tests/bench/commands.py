@@ -13,7 +13,7 @@ def run(words, is_checked=True):
         raise RuntimeError(f'{words}: {done.stderr.decode()}')
 
 
-def pipeline(commands, seconds=900):
+def pipeline(commands):
     """Run commands, each of which reads what the one before has written.
 
     :returns: what each of them, with its children, has used.

@@ -55,6 +55,7 @@ class Delta:
         self._size = size
         self._changed = changed
         self._chance = random.Random(6)
+        self._content = None
         self.changed_bytes = 0
 
     def make(self):
@@ -78,6 +79,7 @@ class Delta:
         self._rbd(rig.SOURCE, 'snap', 'create', f'{_SERVER}@snap')
         self._rbd(rig.SOURCE, 'snap', 'protect', f'{_SERVER}@snap')
         self._ours(_BASE)
+        self._content = self._hash(rig.SOURCE)
 
     def _filled(self):
         step = 16 * MIB
@@ -126,7 +128,7 @@ class Delta:
             found = self._ours(_SERVER, *(
                 ['--base', _BASE] if name == bars.DELTA else []))
         found['link_bytes'] = self._link_bytes() - begin
-        if self._hash(rig.TARGET) != self._hash(rig.SOURCE):
+        if self._hash(rig.TARGET) != self._content:
             raise RuntimeError(f'{name} has made another image')
         self._rbd(rig.TARGET, 'snap', 'unprotect', f'{_SERVER}@snap',
                   is_checked=False)
