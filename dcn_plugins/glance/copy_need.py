@@ -5,6 +5,9 @@ import dataclasses
 
 PROPERTY = 'dcn_sites'
 
+#: The lock of an import or copy, as Glance keeps it among the properties.
+LOCK = 'os_glance_import_task'
+
 #: The one word in the property that is not the name of a store.
 ALL = 'all'
 

@@ -11,9 +11,6 @@ _DELETE = 'image.delete'
 _NEWS = ('image.create', 'image.prepare', 'image.upload', 'image.activate',
          'image.update')
 
-#: The lock of an import or copy, as Glance keeps it among the properties.
-_LOCK = 'os_glance_import_task'
-
 
 class Verdict(enum.Enum):
     """What a notification asks for."""
@@ -65,7 +62,7 @@ class CopyTrigger:
             self._forget(image_id)
             return Verdict.NOTHING
         is_new = self._remember(image_id, sites)
-        return (Verdict.LOOK if is_new or not properties.get(_LOCK)
+        return (Verdict.LOOK if is_new or not properties.get(copy_need.LOCK)
                 else Verdict.NOTHING)
 
     def _forget(self, image_id):

@@ -13,9 +13,6 @@ from dcn_plugins.placement import job as jobs
 
 LOG = logging.getLogger(__name__)
 
-#: The lock of an import or copy, as Glance keeps it among the properties.
-LOCK = 'os_glance_import_task'
-
 #: How soon a job is tried again that had to make room for somebody else.
 BUSY_SECONDS = 10.0
 
@@ -79,7 +76,7 @@ class ImageJobs:
             return
         if image.get('status') != 'active':
             self._postpone(f'its status is {image.get("status")}')
-        elif image.get(LOCK):
+        elif image.get(copy_need.LOCK):
             self._watch(copy_need.names(
                 image.get('os_glance_importing_to_stores')))
         else:

@@ -13,11 +13,11 @@ from glance.common import exception
 from glance import db
 from oslo_log import log as logging
 
+from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import database
 
 LOG = logging.getLogger(__name__)
 
-LOCK = 'os_glance_import_task'
 IMPORTING = 'os_glance_importing_to_stores'
 FAILED = 'os_glance_failed_import'
 
@@ -66,7 +66,7 @@ class ImageRecord:
         :raises ImageNotFound: if it has been deleted.
         """
         image = self._read()
-        if _properties(image).get(LOCK) == task_id:
+        if _properties(image).get(copy_need.LOCK) == task_id:
             self._change(image, ended=set(stores),
                          failed=set(stores) - _active(image))
 
@@ -74,8 +74,8 @@ class ImageRecord:
     def unlock(self, task_id):
         """Take the lock of an image away from a task, if it has it."""
         try:
-            self._db.image_delete_property_atomic(self._image_id, LOCK,
-                                                  task_id)
+            self._db.image_delete_property_atomic(
+                self._image_id, copy_need.LOCK, task_id)
         except exception.NotFound:
             LOG.debug('Image %s is not locked by task %s any more',
                       self._image_id, task_id)

@@ -5,7 +5,7 @@ import fixtures
 import testtools
 
 from dcn_plugins import exceptions
-from dcn_plugins.glance import image_jobs
+from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import reconciler
 from dcn_plugins.locking import locks
 from dcn_plugins.locking import session
@@ -30,7 +30,7 @@ class LockingImageAPI(fakes.FakeImageAPI):
         present = self.images[image_id]['stores'].split(',')
         self.asked_twice += [store for store in stores if store in present]
         super().request_copy(image_id, stores)
-        self.images[image_id][image_jobs.LOCK] = 'task'
+        self.images[image_id][copy_need.LOCK] = 'task'
 
     def get_stores(self, image_id):
         if self.errors:
@@ -39,7 +39,7 @@ class LockingImageAPI(fakes.FakeImageAPI):
 
     def end_copy(self, image_id, failed=()):
         super().end_copy(image_id, failed)
-        del self.images[image_id][image_jobs.LOCK]
+        del self.images[image_id][copy_need.LOCK]
 
     def list_images(self):
         return [dict(image) for image in self.images.values()

@@ -10,6 +10,7 @@ from oslo_config import cfg
 from oslo_db import options as db_options
 import testtools
 
+from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import dead_tasks
 from dcn_plugins.glance import image_record
 from dcn_plugins.glance import task_watch
@@ -74,7 +75,7 @@ class DeadTasksTest(testtools.TestCase):
                            'metadata': {'store': store}}
                           for store in ('central', 'dcn1')],
             'properties': {
-                image_record.LOCK: lock,
+                copy_need.LOCK: lock,
                 image_record.IMPORTING: 'dcn0,dcn1,other',
                 image_record.FAILED: 'dcn9'}})
         self.add_task(message, task_id, **task)
@@ -113,7 +114,7 @@ class DeadTasksTest(testtools.TestCase):
 
     def check_untouched(self):
         self.assertEqual('processing', self.task()['status'])
-        self.assertEqual({image_record.LOCK: TASK,
+        self.assertEqual({copy_need.LOCK: TASK,
                           image_record.IMPORTING: 'dcn0,dcn1,other',
                           image_record.FAILED: 'dcn9'}, self.properties())
 
@@ -161,7 +162,7 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('failure', self.task()['status'])
         self.assertIn('Not copied to: dcn7,dcn8', self.task()['message'])
         found = self.properties()
-        self.assertNotIn(image_record.LOCK, found)
+        self.assertNotIn(copy_need.LOCK, found)
         self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
         self.assertEqual('dcn0,dcn1,other', found[image_record.IMPORTING])
 
@@ -252,7 +253,7 @@ class DeadTasksTest(testtools.TestCase):
                               self.make(Before(number, kill)))
             self.assertEqual('processing', self.task()['status'])
             self.assertEqual(is_locked,
-                             image_record.LOCK in self.properties())
+                             copy_need.LOCK in self.properties())
         self.pass_away(self.tasks)
         self.check_cleared()
 
@@ -278,14 +279,14 @@ class DeadTasksTest(testtools.TestCase):
         def begin():
             # Another has cleared up, and the user has asked again.
             self.another.look()
-            db_api.image_set_property_atomic(IMAGE, image_record.LOCK, OTHER)
+            db_api.image_set_property_atomic(IMAGE, copy_need.LOCK, OTHER)
             self.add_task(MESSAGE, OTHER)
 
         self.another = self.make()
         self.another.look()
         first = self.make(Before(2, begin))
         self.pass_away(first)
-        self.assertEqual(OTHER, self.properties()[image_record.LOCK])
+        self.assertEqual(OTHER, self.properties()[copy_need.LOCK])
         self.assertEqual('processing', self.task(OTHER)['status'])
         self.assertEqual('failure', self.task()['status'])
 
