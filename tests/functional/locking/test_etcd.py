@@ -4,36 +4,19 @@
 import threading
 import time
 import unittest
-import uuid
 
 import testtools
 from tooz import coordination
 
-from dcn_plugins.locking import etcd
 from tests.contracts import etcd_contract
 from tests.contracts import lock_contract
+from tests.functional.locking import etcd_case
 from tests.functional.locking import etcd_server
 
 
-class OneMemberTest(etcd_contract.EtcdContract, testtools.TestCase):
-
-    members = 1
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.server = etcd_server.EtcdServer(cls.members)
-        cls.server.setUp()
-        cls.addClassCleanup(cls.server.cleanUp)
-
-    def setUp(self):
-        self.client = self.server.client()
-        self.addCleanup(self.client.close)
-        self.prefix = f'/{uuid.uuid4()}'
-        super().setUp()
-
-    def renewer(self):
-        return self.server.client(etcd.NativeLine())
+class OneMemberTest(etcd_case.EtcdCase, etcd_contract.EtcdContract,
+                    testtools.TestCase):
+    pass
 
 
 class ThreeMembersTest(OneMemberTest):

@@ -1,34 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs on a real etcd."""
 
-import uuid
-
 import testtools
 
-from dcn_plugins.locking import etcd
 from tests.contracts import job_contract
-from tests.functional.locking import etcd_server
+from tests.functional.locking import etcd_case
 
 
-class JobTest(job_contract.JobContract, testtools.TestCase):
+class JobTest(etcd_case.EtcdCase, job_contract.JobContract,
+              testtools.TestCase):
 
     ttl_seconds = 3
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.server = etcd_server.EtcdServer()
-        cls.server.setUp()
-        cls.addClassCleanup(cls.server.cleanUp)
-
-    def setUp(self):
-        self.client = self.server.client()
-        self.addCleanup(self.client.close)
-        self.prefix = f'/{uuid.uuid4()}'
-        super().setUp()
-
-    def renewer(self):
-        return self.server.client(etcd.NativeLine())
 
     def test_worker_that_is_killed(self):
         self.register()
