@@ -9,7 +9,6 @@ faults of a network.
 
 import base64
 import contextlib
-import copy
 import dataclasses
 import threading
 import time
@@ -39,7 +38,9 @@ class Store:
 
     def copy(self):
         """Return a store of its own that holds the same."""
-        other = copy.copy(self)
+        # Quicker than copy.copy(): explorations make a hundred thousand.
+        other = Store.__new__(Store)
+        other.__dict__ |= self.__dict__
         other.items = dict(self.items)
         other.leases = set(self.leases)
         return other
