@@ -2,7 +2,6 @@
 """Sites that are chosen, closed and named, as a user meets them."""
 
 import time
-import unittest
 
 import openstack
 
@@ -15,7 +14,7 @@ from tests.lab import deadline
 MAP_SECONDS = 10
 
 
-class SchedulingTest(lab_case.LabCase):
+class SchedulingCase(lab_case.LabCase):
 
     @classmethod
     def setUpClass(cls):
@@ -39,9 +38,9 @@ class SchedulingTest(lab_case.LabCase):
         self.addCleanup(self.user.delete_server, failed.id)
         return str(caught.exception)
 
-    def close(self, site, state):
-        self.user.set_site(site, state=state)
-        self.addCleanup(self.user.set_site, site, state=None)
+
+class OpenSitesTest(SchedulingCase):
+    """No site is closed: these tests may run side by side."""
 
     def test_hint_chooses_the_site(self):
         for site in self.lab.sites:
@@ -53,47 +52,6 @@ class SchedulingTest(lab_case.LabCase):
         reason = self.refusal(hints={'dcn_site': 'dcn77'})
         self.assertIn('the scheduler hint dcn_site names dcn77, which does '
                       'not exist; name a live site', reason)
-
-    def test_draining_site_takes_no_new_server(self):
-        self.close(self.far, 'draining')
-        reason = self.refusal(zone=self.far)
-        self.assertIn(f'site {self.far}: it is draining and takes no new '
-                      'servers', reason)
-        self.assertIn('have dcn:state set to enabled', reason)
-        # And at once again when it is opened, though the map is older.
-        self.user.set_site(self.far, state=None)
-        self.assertTrue(self.server(zone=self.far).compute_host.startswith(
-            f'{self.far}-'))
-
-    def test_draining_site_takes_no_new_volume(self):
-        log = self.log_since(self.cloud['cinder-scheduler'])
-        self.close(self.far, 'draining')
-        # Twice [dcn] site_map_seconds of the lab's cinder-scheduler.
-        time.sleep(5)
-        self.volume(self.near)
-        with self.assertRaises(deadline.LabError):
-            self.volume(self.far)
-        for volume in self.user.cloud.block_storage.volumes():
-            if volume.status == 'error':
-                self.user.delete_volume(volume.id)
-        self.assert_logs(log, 'DCNSiteFilter', 'state')
-
-    def test_server_without_a_wish_avoids_a_closed_site(self):
-        self.close(self.near, 'disabled')
-        self.close(self.lab.sites[0], 'disabled')
-        time.sleep(MAP_SECONDS)
-        for _number in range(3):
-            self.assertTrue(self.server().compute_host.startswith(
-                f'{self.far}-'))
-
-    def test_migration_inside_a_draining_site(self):
-        server = self.server(zone=self.near)
-        self.close(self.near, 'draining')
-        before = server.compute_host
-        moved = self.user.migrate(server.id)
-        self.assertNotEqual(before, moved.compute_host)
-        self.assertTrue(moved.compute_host.startswith(f'{self.near}-'))
-        self.user.confirm(server.id)
 
     def test_flavor_chooses_the_site_and_is_checked(self):
         compute = self.user.cloud.compute
@@ -148,5 +106,49 @@ class SchedulingTest(lab_case.LabCase):
         self.assertEqual(1, len(sites), sites)
 
 
-if __name__ == '__main__':
-    unittest.main()
+class ClosedSitesTest(SchedulingCase):
+
+    def close(self, site, state):
+        self.user.set_site(site, state=state)
+        self.addCleanup(self.user.set_site, site, state=None)
+
+    def test_draining_site_takes_no_new_server(self):
+        self.close(self.far, 'draining')
+        reason = self.refusal(zone=self.far)
+        self.assertIn(f'site {self.far}: it is draining and takes no new '
+                      'servers', reason)
+        self.assertIn('have dcn:state set to enabled', reason)
+        # And at once again when it is opened, though the map is older.
+        self.user.set_site(self.far, state=None)
+        self.assertTrue(self.server(zone=self.far).compute_host.startswith(
+            f'{self.far}-'))
+
+    def test_draining_site_takes_no_new_volume(self):
+        log = self.log_since(self.cloud['cinder-scheduler'])
+        self.close(self.far, 'draining')
+        # Twice [dcn] site_map_seconds of the lab's cinder-scheduler.
+        time.sleep(5)
+        self.volume(self.near)
+        with self.assertRaises(deadline.LabError):
+            self.volume(self.far)
+        for volume in self.user.cloud.block_storage.volumes():
+            if volume.status == 'error':
+                self.user.delete_volume(volume.id)
+        self.assert_logs(log, 'DCNSiteFilter', 'state')
+
+    def test_server_without_a_wish_avoids_a_closed_site(self):
+        self.close(self.near, 'disabled')
+        self.close(self.lab.sites[0], 'disabled')
+        time.sleep(MAP_SECONDS)
+        for _number in range(3):
+            self.assertTrue(self.server().compute_host.startswith(
+                f'{self.far}-'))
+
+    def test_migration_inside_a_draining_site(self):
+        server = self.server(zone=self.near)
+        self.close(self.near, 'draining')
+        before = server.compute_host
+        moved = self.user.migrate(server.id)
+        self.assertNotEqual(before, moved.compute_host)
+        self.assertTrue(moved.compute_host.startswith(f'{self.near}-'))
+        self.user.confirm(server.id)
