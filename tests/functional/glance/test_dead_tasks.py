@@ -137,6 +137,9 @@ class KilledTest(DeadTasksCase):
         self.check_failure(image_id, *missing)
         self.check_retry(image_id, *missing)
 
+    def test_before_the_first_beat(self):
+        self.check('dcn0', 'dcn1', before=(task_watch.TaskWatch, 'beat'))
+
     def test_after_the_first_beat(self):
         self.check('dcn0', 'dcn1', after=(task_watch.TaskWatch, 'beat'))
 
@@ -201,13 +204,6 @@ class KilledTest(DeadTasksCase):
             f'/v2/images/{image_id}').status_code)
         self.pass_away()
         self.assertEqual('failure', self.task(image_id)['status'])
-
-    def test_before_the_first_beat_it_is_left_to_glance(self):
-        image_id = self.upload_to('central')
-        self.killed(image_id, 'dcn0', before=(task_watch.TaskWatch, 'beat'))
-        self.pass_away()
-        self.assertEqual('processing', self.task(image_id)['status'])
-        self.check_locked(image_id, 'dcn0')
 
     def test_after_the_last_beat_it_is_left_to_glance(self):
         image_id = self.upload_to('central')
