@@ -299,6 +299,8 @@ class Demo:
             'unpinned', host=nova.compute_host(self.near, 0),
             image_id=self.image)
         before = self.unpinned.compute_host
+        # Who is moved before it has booted counts the first boot there.
+        self._at(self.unpinned, self.near)
         server = self.user.migrate(self.unpinned.id)
         check(server.compute_host == self._sibling(before),
               f'{self._sibling(before)}, not {server.compute_host}')
