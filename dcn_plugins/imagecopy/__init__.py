@@ -13,6 +13,7 @@
 ``plan``      which pieces of the source, in which order (pure)
 ``grains``    what of a piece is zero, and its checksums
 ``arena``     the memory for all that is under way (pure)
+``heap``      what the C library keeps, and gives back if it is much
 ``window``    how much is under way to a target at one time (pure)
 ``throttle``  bytes a second (pure)
 ``hasher``    the hash of the whole image, beside the copying

@@ -15,12 +15,16 @@ import threading
 
 from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import engine as engines
+from dcn_plugins.imagecopy import heap
 from dcn_plugins.imagecopy import places
 from dcn_plugins.imagecopy import protocol
 
 # From <sys/prctl.h>.
 _SET_DEATH_SIGNAL = 1
 _CLOSE_SECONDS = 15.0
+# The libraries of Ceph, the buffers of the engine, and what librados has read.
+# It is more than that for a moment, and shall stay below 160 MiB.
+_RESIDENT_BYTES = 136 << 20
 
 
 class Worker:
@@ -105,6 +109,7 @@ def main(step=lambda name: None):
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr,
                         format='%(levelname)s %(name)s %(message)s')
+    heap.Heap(_RESIDENT_BYTES).watch()
     code = 1
     try:
         Worker(sys.stdin.buffer, sys.stdout.buffer, step).run()
