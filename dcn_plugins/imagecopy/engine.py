@@ -178,7 +178,7 @@ class Engine:
         self._pump = pump.Pump(
             self._source, ranges, size, self._memory, self._grains,
             self.events, self._clock, self._digest)
-        self._pump.is_paused = self._is_paused
+        self._pump.pause(self._is_paused)
         self._pump.add([self._lane(course) for course in ready])
 
     def _lane(self, course):
@@ -348,7 +348,7 @@ class Engine:
         """Stop to read and write, or go on."""
         self._is_paused = is_paused
         if self._pump is not None:
-            self._pump.is_paused = is_paused
+            self._pump.pause(is_paused)
 
     def set_rates(self, total, stores):
         """Change bytes a second; of a store that is not named, to any."""

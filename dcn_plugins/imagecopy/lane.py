@@ -46,6 +46,7 @@ class Lane:
         self._compared_below = -(-size // target.object_bytes) * is_compared
         self._may_write = may_write
         self.error = None
+        self.is_paused = False
         self.sent_bytes = self.saved_bytes = self.done_bytes = 0
         self.under_way_bytes = self.waiting_bytes = 0
         self._jobs = collections.deque()
@@ -112,7 +113,7 @@ class Lane:
 
     def push(self):
         """Send as much as the link holds; return the seconds to wait."""
-        if self.error:
+        if self.error or self.is_paused:
             return 0.0
         while self._asked < _MOST_QUESTIONS:
             state = self._next_question()

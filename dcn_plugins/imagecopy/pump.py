@@ -37,7 +37,7 @@ class Pump:
         self._ticked_at = clock()
         self._lanes = []
         self.streams = []
-        self.is_paused = False
+        self._is_paused = False
         self.detached = []
 
     def add(self, lanes, begin=0):
@@ -49,7 +49,15 @@ class Pump:
             None if self.streams else self._digest, begin)
         self.streams.append(stream)
         self._share()
+        self.pause(self._is_paused)
         return stream
+
+    def pause(self, is_paused):
+        """Begin nothing more, or go on; what is under way ends."""
+        self._is_paused = is_paused
+        # Each goes on by itself, too, when something has ended.
+        for part in (*self.streams, *self._lanes):
+            part.is_paused = is_paused
 
     @property
     def _share_bytes(self):
@@ -83,7 +91,7 @@ class Pump:
         :param wait_seconds: how long it may wait for something to do.
         """
         delays = [wait_seconds]
-        if not self.is_paused:
+        if not self._is_paused:
             for stream in self.streams:
                 if stream.error is None and stream.is_needed:
                     stream.fill()
@@ -118,7 +126,7 @@ class Pump:
     def _tick(self, elapsed):
         self._share()
         stream = self.streams[0] if self.streams else None
-        if stream is None or len(stream.lanes) < 2 or self.is_paused:
+        if stream is None or len(stream.lanes) < 2 or self._is_paused:
             return
         is_held_up = stream.is_starved and any(
             lane.is_idle for lane in stream.lanes)

@@ -28,6 +28,7 @@ class Stream:
         self.lanes = list(lanes)
         self.quota_bytes = quota_bytes
         self.is_ended = False
+        self.is_paused = False
         self.error = None
         self._source = source
         self._size = size
@@ -64,7 +65,8 @@ class Stream:
 
     def fill(self):
         """Read as far ahead as the memory allows; end when all is read."""
-        while self._piece is not None and self._has_room():
+        while self._piece is not None and not self.is_paused and (
+                self._has_room()):
             start, end = self._piece
             address = self._memory.take(end - start)
             if address is None:

@@ -87,10 +87,15 @@ def parse(arguments):
     delta.add_argument(
         '--wan', metavar='RTT,RATE',
         help='to the target, like 20ms,1Gbit; none unless given')
+    throttle = suites.add_parser(
+        'throttle', help='how exact a rate of the copier is')
+    throttle.add_argument(
+        '--wan', metavar='RTT,RATE', default='20ms,1Gbit',
+        help='to the target, 20ms,1Gbit unless given')
     placement = suites.add_parser(
         'placement', help='what a placement policy costs in a large cloud')
     for suite in (nova, locks, driver, leaks, blast, images, copy, delta,
-                  placement):
+                  throttle, placement):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -161,6 +166,12 @@ def run_delta(options):
     return delta_suite.run(options.mib, options.changed_mib, options.wan)
 
 
+def run_throttle(options):
+    """Run the suite of rates; return ``(record, bars)``."""
+    from tests.bench import throttle_suite
+    return throttle_suite.run(options.wan)
+
+
 def run_placement(options):
     """Run the suite of placement; return ``(record, bars)``."""
     from tests.bench import placement_suite
@@ -169,7 +180,8 @@ def run_placement(options):
 
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
           'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
-          'copy': run_copy, 'delta': run_delta, 'placement': run_placement}
+          'copy': run_copy, 'delta': run_delta, 'throttle': run_throttle,
+          'placement': run_placement}
 
 
 def main(arguments=None, suites=SUITES):

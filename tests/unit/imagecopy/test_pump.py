@@ -256,12 +256,41 @@ class MemoryTest(pump_case.PumpTestCase):
         one = self.lane(copy_image.FakeTarget(len(data)))
         running = self.pump(source)
         running.add([one])
-        running.is_paused = True
+        running.pause(True)
         for _number in range(10):
             running.step(0.0001)
         self.assertEqual(0, source.read_bytes)
-        running.is_paused = False
+        running.pause(False)
         self.drive(running, lambda: one.is_verified)
+
+    def test_a_pause_while_much_is_under_way(self):
+        data = image(64 * MIB, [(0, 64 * MIB, 3)])
+        source = copy_image.FakeSource(data)
+        target = copy_image.FakeTarget(len(data))
+        target.calls.is_held = True
+        one = self.lane(target)
+        running = self.pump(source)
+        running.add([one])
+        one.window.limit(4 * MIB)
+        for _number in range(10):
+            running.step(0.0001)
+        read, writes = source.read_bytes, len(target.writes)
+        self.assertLess(one.under_way_bytes, read)
+        running.pause(True)
+        for _number in range(10):
+            target.calls.release()
+            running.step(0.0001)
+        self.assertEqual((read, writes, 0), (
+            source.read_bytes, len(target.writes), one.under_way_bytes))
+        # A stream of its own is no way around it.
+        running.detach(running.streams[0], one)
+        for _number in range(10):
+            running.step(0.0001)
+        self.assertEqual(read, source.read_bytes)
+        target.calls.is_held = False
+        running.pause(False)
+        self.drive(running, lambda: one.is_verified)
+        self.assertEqual(data, target.data)
 
 
 class RateTest(pump_case.PumpTestCase):
