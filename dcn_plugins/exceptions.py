@@ -228,6 +228,49 @@ class ClaimLost(CopyError):
             'ours: our lease has ended, or the image was deleted', image_id)
 
 
+class RemovalLost(CopyError):
+    """Report that somebody else has taken over what removes a copy."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, image_id, store):
+        self.store = store
+        super().__init__(
+            f'the removal of image {image_id} from {store} is no longer '
+            'ours: another worker has taken it over, or the image was '
+            'deleted', image_id)
+
+
+class RemovalRefused(CopyError):
+    """Report that Glance, or we, did not remove a copy.
+
+    :param is_used: whether that is because somebody uses it.
+    """
+
+    outcome = Outcome.NOTHING_DONE
+
+    def __init__(self, image_id, store, reason, is_used=False):
+        self.store = store
+        self.reason = reason
+        self.is_used = is_used
+        super().__init__(
+            f'image {image_id} is not removed from {store}: {reason}',
+            image_id)
+
+
+class RemovalUnanswered(CopyError):
+    """Report that nobody knows whether Glance removes a copy, or will."""
+
+    outcome = Outcome.UNKNOWN
+
+    def __init__(self, image_id, store, reason):
+        self.store = store
+        self.reason = reason
+        super().__init__(
+            f'Glance has not answered whether image {image_id} was removed '
+            f'from {store}: {reason}', image_id)
+
+
 class SourceMissing(CopyError):
     """Report that nothing has, or tells, the image that is to be copied."""
 

@@ -42,6 +42,13 @@ OPTS = [
              'whoever has room. Each is a task of Glance, of which a '
              'glance-api runs 16 at a time unless changed ([wsgi] '
              'task_pool_threads).'),
+    cfg.IntOpt(
+        'placement_removals_per_hour', default=60, min=0, max=100000,
+        help='How many copies (0 to 100000) one process has Glance remove '
+             'from its stores in an hour, at most. Nothing is removed unless '
+             'the placement policy says so with "evict". It is the brake for '
+             'a policy that says more than was meant; 0 has this process '
+             'remove nothing.'),
 ]
 
 

@@ -18,6 +18,9 @@ from dcn_plugins import version
 #: Images of one answer; Glance gives no more than [DEFAULT] api_limit_max.
 _PAGE = 200
 
+#: How long Glance may take to remove a copy: it does so before it answers.
+REMOVAL_SECONDS = 300.0
+
 _KEYSTONE_AUTHTOKEN = 'keystone_authtoken'
 
 _REMEDIES = {
@@ -101,6 +104,29 @@ class ImageAPI:
             raise exceptions.CopyPostponed(image_id, 'not found') from exc
         except exceptions.CopyRefused as exc:
             self._forgive_if_present(image_id, stores, exc)
+
+    def remove_copy(self, image_id, store):
+        """Have Glance remove the copy in a store, if there is one.
+
+        :raises RemovalRefused: if Glance has answered that it does not; or if
+            it was not asked.
+        :raises RemovalUnanswered: if nobody knows whether it does, or will.
+        """
+        try:
+            client, base_url = self._connect()
+        except ks_exceptions.ClientException as exc:
+            raise exceptions.RemovalRefused(image_id, store, str(exc)) from exc
+        try:
+            client.request(f'{base_url}/stores/{store}/{image_id}', 'DELETE',
+                           timeout=REMOVAL_SECONDS)
+        except ks_exceptions.NotFound:
+            return
+        except ks_exceptions.HTTPClientError as exc:
+            raise exceptions.RemovalRefused(
+                image_id, store, str(exc), exc.http_status == 409) from exc
+        except ks_exceptions.ClientException as exc:
+            raise exceptions.RemovalUnanswered(image_id, store,
+                                               str(exc)) from exc
 
     def _forgive_if_present(self, image_id, stores, refusal):
         # Glance refuses (400) the whole request when one store has the image,

@@ -13,6 +13,7 @@ import time
 from oslo_log import log as logging
 
 from dcn_plugins import exceptions
+from dcn_plugins.glance import evictor
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_jobs
 from dcn_plugins.glance import reconciler
@@ -49,7 +50,8 @@ def made(conf, found):
         found, api, reconciler.Reconciler(
             api, found.jobs, lambda: policy_file.shared(path).current()),
         conf.dcn.copy_queue_size, conf.dcn.placement_reconcile_seconds,
-        conf.dcn.placement_parallel_images)
+        conf.dcn.placement_parallel_images,
+        evicting=evictor.made(conf, found))
 
 
 class PlacementWorker:
@@ -62,10 +64,12 @@ class PlacementWorker:
     :param api: :class:`~dcn_plugins.glance.image_api.ImageAPI`.
     :param compared: :class:`~dcn_plugins.glance.reconciler.Reconciler`.
     :param size: how many images may be announced and not looked at.
+    :param evicting: :class:`~dcn_plugins.glance.evictor.Evictor` with a
+        thread of its own, which begins and ends with this one; or ``None``.
     """
 
     def __init__(self, found, api, compared, size, reconcile_seconds,
-                 parallel, clock=time.monotonic):
+                 parallel, clock=time.monotonic, evicting=None):
         self._found = found
         self._api = api
         self._reconciler = compared
@@ -73,6 +77,7 @@ class PlacementWorker:
         self._reconcile_seconds = reconcile_seconds
         self._parallel = parallel
         self._clock = clock
+        self._evicting = evicting
         self._changed = threading.Condition()
         self._announced = collections.OrderedDict()
         self._deleted = collections.OrderedDict()
@@ -129,6 +134,8 @@ class PlacementWorker:
             thread.start()
             # Only now: if it cannot be started, the next event tries.
             self._thread = thread
+            if self._evicting:
+                self._evicting.start()
         self._changed.notify()
 
     def _run(self):
@@ -137,6 +144,8 @@ class PlacementWorker:
             with self._changed:
                 if not self._is_stopped:
                     self._changed.wait(pause)
+        if self._evicting:
+            self._evicting.stop()
         self._give_back()
 
     def _round(self):

@@ -167,6 +167,15 @@ def cancelled(job):
     return dataclasses.replace(job, state=State.CANCELLED)
 
 
+def left(job, reason):
+    """Return the job of an image that had to leave, though it is wanted.
+
+    It does not come back before somebody redoes the job, or asks for it.
+    """
+    return dataclasses.replace(job, state=State.CANCELLED,
+                               reason=_shortened(reason))
+
+
 def redone(job, now):
     """Return the job that is begun anew, whatever has become of it."""
     if job is None or job.state is State.PAUSED:

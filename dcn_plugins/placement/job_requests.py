@@ -6,6 +6,7 @@ Below the prefix of the namespace::
     j/IMAGE/STORE    the job, until it is done
     c/IMAGE/STORE    the claim of a worker, with his lease
     t/IMAGE          tombstone: the image was deleted, and when
+    e/IMAGE          removal: a copy of the image is leaving
 
 So there are two keys at most for an image and a store. A step of a job is one
 transaction, and holds only if the job is still what was read before.
@@ -69,6 +70,10 @@ class Requests:
         """Return the key of the tombstone of an image."""
         return f'{self.tombstones()}{_quoted(image_id)}'
 
+    def removal_key(self, image_id):
+        """Return the key of the removal of one of the copies of an image."""
+        return f'{self._prefix}/e/{_quoted(image_id)}'
+
     def jobs(self, image_id=None):
         """Return the prefix of all jobs, or of those of an image."""
         return self._below('j', image_id)
@@ -122,12 +127,15 @@ class Requests:
     def claim(self, found, job, claim_id, lease_id):
         """Return the transaction that claims a job.
 
+        It does not as long as a copy of the image is leaving.
+
         :param job: as it is to be when it is claimed.
         """
         key = self.claim_key(job.image_id, job.store)
         return requests.transaction(
             [self._is_unchanged(job.image_id, job.store, found),
-             requests.is_absent(key)],
+             requests.is_absent(key),
+             requests.is_absent(self.removal_key(job.image_id))],
             [requests.put(key, claim_id, lease_id),
              self._write(job.image_id, job.store, job)],
             self._reads(job.image_id, job.store))
@@ -160,6 +168,7 @@ class Requests:
         """
         return requests.transaction(success=[
             {'request_delete_range': requests.range_of(self.jobs(image_id))},
+            requests.delete(self.removal_key(image_id)),
             requests.put(self.tombstone_key(image_id), repr(now))])
 
     def found(self, answer):

@@ -26,6 +26,18 @@ class Kind(enum.Enum):
     BACKUP = 'backup'
 
 
+#: What an eviction may have leave, whatever room there is: what no residency
+#: allows, what its time at the edge is over for, and what no rule wants there.
+FORBIDDEN, EXPIRED, UNWANTED = 'forbidden', 'expired', 'unwanted'
+LEAVE = (FORBIDDEN, EXPIRED, UNWANTED)
+
+#: What a quota takes, too, when nothing else is left.
+WANTED = 'wanted'
+QUOTA_TAKES = (UNWANTED, WANTED)
+
+#: How long a copy stays that was used, or was seen for the first time.
+UNUSED_SECONDS = 3600
+
 VISIBILITIES = ('public', 'community', 'shared', 'private')
 
 
@@ -106,6 +118,27 @@ class Rule:
 
 
 @dataclasses.dataclass(frozen=True)
+class Eviction:
+    """Which copies may be removed from some stores.
+
+    :param leave: words of :data:`LEAVE`: what leaves whatever room there is.
+    :param quota_bytes: that the copies in each store may have; ``None`` for
+        any number.
+    :param takes_wanted: whether the quota takes what is wanted there, too.
+    :param unused_seconds: that a copy was not used for, as far as anybody
+        knows, before the quota takes it or it leaves as unwanted.
+    """
+
+    name: str
+    line: int
+    stores: Choice
+    leave: frozenset = frozenset()
+    quota_bytes: int | None = None
+    takes_wanted: bool = False
+    unused_seconds: int = UNUSED_SECONDS
+
+
+@dataclasses.dataclass(frozen=True)
 class Policy:
     """All rules of a file.
 
@@ -115,6 +148,8 @@ class Policy:
     :param rules: in the order in which they are asked; the last one is about
         every image.
     :param lines: where each name of a store stands first.
+    :param evictions: in the order in which they are asked; without any of
+        them nothing is ever removed.
     """
 
     source: str
@@ -123,6 +158,7 @@ class Policy:
     residencies: tuple
     rules: tuple
     lines: dict = dataclasses.field(default_factory=dict)
+    evictions: tuple = ()
 
     def rule_of(self, image):
         """Return the first :class:`Rule` that is about an image."""
@@ -132,6 +168,14 @@ class Policy:
         """Return each :class:`Residency` that binds an image."""
         return tuple(found for found in self.residencies
                      if found.is_about(image))
+
+    def eviction_of(self, store, stores):
+        """Return the first :class:`Eviction` of a store, or ``None``.
+
+        :param stores: a frozenset of all names.
+        """
+        return next((found for found in self.evictions
+                     if store in self.resolved(found.stores, stores)), None)
 
     def resolved(self, choice, stores):
         """Return the names of a choice that are among the stores there are.

@@ -5,14 +5,17 @@ from dcn_plugins import exceptions
 from dcn_plugins.placement import duration
 from dcn_plugins.placement import policy as policies
 from dcn_plugins.placement import policy_nodes as nodes
+from dcn_plugins.placement import size
 
 VERSION = '1'
 
 _TOP = ('version', 'central', 'groups', 'residency', 'projects', 'kinds',
-        'default')
+        'default', 'evict')
 _RESIDENCY = ('name', 'projects', 'stores')
 _WANTS = ('stores', 'may_ask', 'pinned', 'leave_edge_after', 'within',
           'priority')
+_EVICT = ('name', 'stores', 'leave', 'quota', 'quota_takes', 'unused_for',
+          'flatten')
 _MATCHES = ('kind', 'visibility')
 _PRIORITIES = range(-100, 101)
 
@@ -56,10 +59,11 @@ class _Reader:
         rules = self._entries('projects', self._project_rule)
         rules += self._entries('kinds', self._kind_rule)
         rules += self._default()
+        evictions = self._entries('evict', self._eviction)
         return policies.Policy(
             source=self._source, central=central, groups=self._groups,
             residencies=tuple(residencies), rules=tuple(rules),
-            lines=self._lines)
+            lines=self._lines, evictions=tuple(evictions))
 
     def _check_version(self):
         node = self._top.required('version', f'write "version: {VERSION}"')
@@ -124,6 +128,40 @@ class _Reader:
                               'default')
         return policies.Rule(name=self._name(table), line=table.line,
                              **self._matches(table), **self._wants(table))
+
+    def _eviction(self, node):
+        table = nodes.Table(node, 'an entry of evict', _EVICT, self._faults)
+        if table.get('flatten'):
+            self._faults.note(
+                table.get('flatten'), 'nothing is flattened here',
+                'remove the line: a copy that servers or volumes were cloned '
+                'from stays until they are gone')
+        if table.is_one and not (table.get('leave') or table.get('quota')):
+            self._faults.note(node, 'nothing would ever be removed by it',
+                              'say what may "leave", or a "quota"')
+        takes = self._words(table, 'quota_takes', policies.QUOTA_TAKES)
+        unused = self._seconds(table, 'unused_for')
+        return policies.Eviction(
+            name=self._name(table), line=table.line,
+            stores=self._choice(
+                table.required('stores', _STORES_REMEDY), 'stores'),
+            leave=self._words(table, 'leave', policies.LEAVE) or frozenset(),
+            quota_bytes=self._bytes(table, 'quota'),
+            takes_wanted=policies.WANTED in (takes or ()),
+            unused_seconds=(policies.UNUSED_SECONDS if unused is None
+                            else unused))
+
+    def _bytes(self, table, key):
+        node = table.get(key)
+        text = nodes.text_of(node, key, self._faults)
+        try:
+            return None if text is None else size.number_of_bytes(text)
+        except ValueError:
+            self._faults.note(
+                node, f'{key} {nodes.shown(text)} is no size',
+                'write a whole number and M, G or T, like 500G, between 1M '
+                'and 9999T')
+            return None
 
     def _name(self, table):
         node = table.required('name', 'users are told it when a store is '

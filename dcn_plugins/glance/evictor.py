@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread of a process that has copies leave its stores.
+
+A process looks after the stores that its own glance-api has, so that it can
+ask them what was cloned from a copy. Of several that have a store one does.
+"""
+
+import collections
+import threading
+import time
+
+from oslo_log import log as logging
+
+from dcn_plugins import exceptions
+from dcn_plugins.glance import copy_need
+from dcn_plugins.glance import copy_removal
+from dcn_plugins.glance import copy_users
+from dcn_plugins.glance import image_api
+from dcn_plugins.placement import copy_note
+from dcn_plugins.placement import eviction
+from dcn_plugins.placement import image as images
+from dcn_plugins.placement import policy_file
+from dcn_plugins.placement import size
+from dcn_plugins.placement import verdict
+
+LOG = logging.getLogger(__name__)
+
+#: How often removals of workers that have ended are looked for.
+LOOK_SECONDS = 30.0
+
+#: How long a removal is left to those who have its store.
+ABANDONED_SECONDS = 86400.0
+
+_HOUR = 3600.0
+_AWAY = (exceptions.CopyError, exceptions.EtcdError, exceptions.LockError)
+
+
+def made(conf, found):
+    """Return the evictor of this process.
+
+    :param conf: of Glance.
+    :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
+    """
+    path = conf.dcn.placement_policy_file
+
+    def policy():
+        return policy_file.shared(path).current()
+
+    api, users = image_api.ImageAPI(conf), copy_users.CopyUsers(conf)
+    return Evictor(
+        found, api, policy, users.stores(), copy_removal.CopyRemover(
+            found.removals, api, users, policy, found.holder),
+        conf.dcn.placement_reconcile_seconds,
+        conf.dcn.placement_removals_per_hour)
+
+
+class Evictor:
+    """Compare stores with the policy, and remove what has to leave.
+
+    The thread is a daemon: what it had begun, another process finishes.
+
+    :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
+    :param policy: called without arguments; returns the policy in force, or
+        ``None``, and then nothing is removed.
+    :param own: names of the stores of this glance-api.
+    :param remover: :class:`~dcn_plugins.glance.copy_removal.CopyRemover`.
+    :param most: how often Glance is asked in an hour, at most.
+    """
+
+    def __init__(self, found, api, policy, own, remover, compare_seconds,
+                 most, clock=time.time, elapsed=time.monotonic):
+        self._found = found
+        self._api = api
+        self._policy = policy
+        self._own = own
+        self._remover = remover
+        self._compare_seconds = compare_seconds
+        self._most = most
+        self._clock = clock
+        self._elapsed = elapsed
+        self._asked = collections.deque()
+        self._locks = {}
+        self._over = {}
+        self._compared_policy = None
+        self._compare_at = elapsed()
+        self._is_away = False
+        self._stopped = threading.Event()
+        self._thread = None
+
+    def start(self):
+        """Begin, unless it has begun."""
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, daemon=True,
+                                      name='dcn_evict')
+            thread.start()
+            self._thread = thread
+
+    def stop(self, timeout_seconds=None):
+        """End the thread after the removal under way; return whether."""
+        self._stopped.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout_seconds)
+        return not self._thread.is_alive()
+
+    def _run(self):
+        while not self._stopped.is_set():
+            self.round()
+            self._stopped.wait(LOOK_SECONDS)
+
+    def round(self):
+        """Do what is due; never raises."""
+        try:
+            self._finish()
+            self._compare()
+        except _AWAY as exc:
+            # Said once aloud, as it is said again every half a minute.
+            LOG.log(logging.DEBUG if self._is_away else logging.WARNING,
+                    'The removal of copies waits: %s', exc)
+            self._is_away = True
+        # The top of a thread.
+        except Exception:
+            LOG.exception('A round of the removal of copies has failed')
+        else:
+            self._is_away = False
+
+    def _finish(self):
+        """Go on with removals that nobody takes care of."""
+        for held in self._found.removals.all():
+            late = self._clock() - held.removal.due_at
+            if late >= 0 and (held.removal.store in self._own
+                              or late > ABANDONED_SECONDS):
+                try:
+                    self._remover.finish(held)
+                except exceptions.RemovalLost as exc:
+                    LOG.debug('%s', exc)
+
+    def _compare(self):
+        policy, now = self._policy(), self._elapsed()
+        if policy is None or (policy is self._compared_policy
+                              and now < self._compare_at):
+            return
+        if policy.evictions:
+            self._compare_stores(policy)
+        elif self._compared_policy is not policy:
+            # Forget what nothing is to leave any more.
+            self._found.removals.clear_notes(self._own)
+        # Only now: what was broken off is soon looked at again.
+        self._compared_policy = policy
+        self._compare_at = now + self._compare_seconds
+
+    def _compare_stores(self, policy):
+        stores = frozenset(self._api.get_stores('(all)'))
+        rules = {store: policy.eviction_of(store, stores)
+                 for store in sorted(self._own & stores)}
+        if self._compared_policy is not policy:
+            self._found.removals.clear_notes(
+                store for store, rule in rules.items() if rule is None)
+        rules = {store: rule for store, rule in rules.items()
+                 if rule is not None and self._is_ours(store)}
+        if rules:
+            copies = self._copies(policy, stores, rules)
+            for store, rule in rules.items():
+                self._evict(store, rule, copies[store], stores)
+
+    def _is_ours(self, store):
+        """Return whether this process is the one that looks after a store."""
+        held = self._locks.get(store)
+        if held is None or not self._found.locks.is_valid(held):
+            self._locks[store] = self._found.locks.acquire(
+                [(f'evict {store}', 'x')], 0)
+        return self._locks[store] is not None
+
+    def _copies(self, policy, stores, rules):
+        """Return each ``eviction.Copy`` by its store."""
+        now = self._clock()
+        found = {store: [] for store in rules}
+        for image in self._api.list_images():
+            present = copy_need.names(image.get('stores'))
+            here = found.keys() & set(present)
+            if not here:
+                continue
+            placement = verdict.decide(images.image_of(image), policy, stores,
+                                       now)
+            kept = eviction.keeper(placement, present)
+            for store in here:
+                found[store].append(copy_removal.copy_of(
+                    placement, store, kept, image))
+        return found
+
+    def _evict(self, store, rule, copies, stores):
+        now = self._clock()
+        notes = self._found.removals.notes(store)
+        plan = eviction.plan(rule, copies, {
+            image_id: note for image_id, note in notes.items()
+            if note is not None}, now)
+        self._found.removals.write_notes(store, {
+            **dict.fromkeys(notes.keys() - {
+                copy.image_id for copy in copies}),
+            **dict.fromkeys(plan.stale),
+            **dict.fromkeys(plan.unseen, copy_note.Note(now))})
+        self._tell_over(store, rule, plan.over_bytes)
+        for leaving in plan.leaving:
+            if (self._stopped.is_set() or not self._has_room(store)
+                    or not self._found.locks.is_valid(self._locks[store])):
+                return
+            try:
+                if self._remover.remove(leaving, store, stores):
+                    self._asked.append(self._elapsed())
+            except exceptions.RemovalLost as exc:
+                LOG.warning('%s', exc)
+            except exceptions.RemovalUnanswered as exc:
+                # It would be the same with the next one.
+                LOG.warning('%s', exc)
+                return
+
+    def _has_room(self, store):
+        while self._asked and self._asked[0] <= self._elapsed() - _HOUR:
+            self._asked.popleft()
+        if len(self._asked) < self._most:
+            return True
+        LOG.info('Copies stay in %s for now: %d an hour may leave ([dcn] '
+                 'placement_removals_per_hour)', store, self._most)
+        return False
+
+    def _tell_over(self, store, rule, over_bytes):
+        if over_bytes and not self._over.get(store):
+            LOG.warning(
+                'Store %s has %s more than its quota (%r, line %d): what is '
+                'there is wanted, pinned, in use, in hand, or the last copy',
+                store, size.words(over_bytes), rule.name, rule.line)
+        self._over[store] = over_bytes
