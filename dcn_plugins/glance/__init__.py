@@ -34,6 +34,14 @@ Where images are to be, by the same policy and by jobs in etcd:
 ``placement_jobs``    jobs, claims and locks of this process
 ====================  ====================================================
 
+How copies leave, by the same policy:
+
+================  ========================================================
+``evictor``       the one thread of a process that compares its stores
+``copy_removal``  the removal of one copy, from its beginning to its end
+``copy_users``    what was cloned from a copy
+================  ========================================================
+
 How RBD stores are filled, whoever asks:
 
 ==================  ======================================================

@@ -6,6 +6,8 @@ copy only where Ceph refuses it: with clones of version 2, Glance moves it to
 the trash and answers that it is gone.
 """
 
+from oslo_config import cfg
+
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import errors
 from dcn_plugins import exceptions
@@ -28,8 +30,13 @@ class CopyUsers:
 
     def stores(self):
         """Return the names of the stores that can be asked."""
-        return frozenset(name for name, kind in (
-            self._conf.enabled_backends or {}).items() if kind != 'http')
+        try:
+            found = self._conf.enabled_backends or {}
+        except cfg.NoSuchOptError:
+            # Nothing of Glance is in this process.
+            return frozenset()
+        return frozenset(name for name, kind in found.items()
+                         if kind != 'http')
 
     def check(self, image_id, store):
         """Check that nothing was cloned from a copy.
@@ -50,7 +57,7 @@ class CopyUsers:
         self._ask(image_id, store, lambda ioctx, image_id: 0)
 
     def _ask(self, image_id, store, question):
-        if self._conf.enabled_backends.get(store) != rbd_stores.TYPE:
+        if (self._conf.enabled_backends or {}).get(store) != rbd_stores.TYPE:
             # Nothing is cloned from files and objects.
             return 0
         place = rbd_stores.place(self._conf, store)

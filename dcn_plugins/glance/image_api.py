@@ -114,7 +114,7 @@ class ImageAPI:
         """
         try:
             client, base_url = self._connect()
-        except ks_exceptions.ClientException as exc:
+        except (ks_exceptions.ClientException, cfg.Error) as exc:
             raise exceptions.RemovalRefused(image_id, store, str(exc)) from exc
         try:
             client.request(f'{base_url}/stores/{store}/{image_id}', 'DELETE',

@@ -9,6 +9,7 @@ and show what glance-api does.
 ``policy_text``   a policy from the text of a file, or all its faults (pure)
 ``policy_nodes``  the values of that text, with their lines (pure)
 ``duration``      lengths of time as people write them (pure)
+``size``          sizes as people write them (pure)
 ``image``         what a policy looks at in an image (pure)
 ``verdict``       what a policy says of one image (pure)
 ``policy_file``   the newest good policy of a process
@@ -25,4 +26,14 @@ The jobs that bring images where a policy wants them, in the central etcd:
 ``plan``          which jobs an image needs, and which no longer (pure)
 ``overview``      what is known of an image, store by store (pure)
 ================  ========================================================
+
+How copies leave the stores where a policy does not keep them:
+
+====================  ====================================================
+``eviction``          which copies leave a store (pure)
+``copy_note``         what is remembered of one copy (pure)
+``removal``           the steps of one removal (pure)
+``removal_requests``  what is asked of etcd, and what it means (pure)
+``removals``          begin, change, end; and notes of copies
+====================  ====================================================
 """

@@ -18,6 +18,7 @@ class Course(enum.Enum):
     CANCELLED = 'cancelled'
     LACKING = 'lacking'
     ABSENT = 'absent'
+    LEAVING = 'leaving'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,3 +73,26 @@ def _state(store, placement, present, entry, now):
         told, job.priority, job.tries, job.reason,
         max(0.0, now - job.registered_at), job.deadline,
         job.deadline is not None and job.deadline < now)
+
+
+def with_removal(states, removal, notes):
+    """Return states with what is known of copies that have to leave.
+
+    :param states: what :func:`overview` has returned.
+    :param removal: of the image,
+        :class:`~dcn_plugins.placement.removal.Removal`; ``None`` if there is
+        none.
+    :param notes: :class:`~dcn_plugins.placement.copy_note.Note` by store: why
+        a copy is there still that was to leave.
+    """
+    found = []
+    for state in states:
+        if state.course is Course.PRESENT and state.store in notes:
+            note = notes[state.store]
+            state = dataclasses.replace(state, tries=note.tries,
+                                        reason=note.reason)
+        if removal is not None and removal.store == state.store:
+            state = dataclasses.replace(
+                state, course=Course.LEAVING, reason=removal.reason)
+        found.append(state)
+    return found

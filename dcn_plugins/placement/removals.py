@@ -118,6 +118,20 @@ class Removals:
         return {self._requests.image_of(key): copy_note.note_of(_text(item))
                 for key, item in self._items(self._requests.notes(store))}
 
+    def notes_of(self, image_id, stores):
+        """Return the notes of an image, by store; as far as there are any."""
+        stores = list(stores)
+        found = {}
+        for first in range(0, len(stores), _AT_ONCE):
+            some = stores[first:first + _AT_ONCE]
+            answer = self._call(etcd_requests.transaction(success=[
+                etcd_requests.read(self._requests.note_key(store, image_id))
+                for store in some]))
+            for store, part in zip(some, answer['responses'], strict=True):
+                for item in part['response_range'].get('kvs', ()):
+                    found[store] = copy_note.note_of(_text(item))
+        return {store: note for store, note in found.items() if note}
+
     def write_notes(self, store, notes):
         """Write notes of a store.
 

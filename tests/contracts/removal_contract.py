@@ -174,6 +174,8 @@ class RemovalContract:
         self.assertEqual({'a/b': note}, self.removals.notes('dcn00'))
         self.removals.write_notes('dcn0', {'image-1': None})
         self.assertEqual(119, len(self.removals.notes('dcn0')))
+        self.assertEqual({'dcn0': note}, self.removals.notes_of(
+            'image-7', [f'dcn{number}' for number in range(150)]))
         self.removals.clear_notes(['dcn0', 'dcn9'])
         self.assertEqual(({}, 1), (self.removals.notes('dcn0'),
                                    len(self.removals.notes('dcn00'))))

@@ -53,7 +53,7 @@ class HTTPService(fixtures.Fixture):
             def do_GET(self):
                 service._handle(self)
 
-            do_POST = do_HEAD = do_GET
+            do_POST = do_HEAD = do_DELETE = do_GET
 
             def log_message(self, *args):
                 pass

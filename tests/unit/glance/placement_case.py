@@ -12,6 +12,7 @@ from dcn_plugins.locking import session
 from dcn_plugins.placement import job
 from dcn_plugins.placement import job_claims
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import removals
 from tests.fakes import etcd
 from tests.unit.glance import fakes
 from tests.unit.placement import policies
@@ -23,6 +24,7 @@ class LockingImageAPI(fakes.FakeImageAPI):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.asked_twice = []
+        self.removed = []
 
     def request_copy(self, image_id, stores):
         if self.errors:
@@ -41,7 +43,20 @@ class LockingImageAPI(fakes.FakeImageAPI):
         super().end_copy(image_id, failed)
         del self.images[image_id][copy_need.LOCK]
 
+    def remove_copy(self, image_id, store):
+        if self.errors:
+            raise self.errors.pop(0)
+        self.removed.append((image_id, store))
+        image = self.images.get(image_id, {'stores': ''})
+        present = image['stores'].split(',')
+        if present == [store]:
+            raise exceptions.RemovalRefused(image_id, store, 'the only store')
+        image['stores'] = ','.join(
+            name for name in present if name != store)
+
     def list_images(self):
+        if self.errors:
+            raise self.errors.pop(0)
         return [dict(image) for image in self.images.values()
                 if image['status'] == 'active']
 
@@ -98,6 +113,7 @@ class Process:
         self.jobs = case.jobs
         self.claims = job_claims.JobClaims(case.etcd, self.session, '/t',
                                            name, case.clock)
+        self.removals = removals.Removals(case.etcd, '/t', case.clock)
         self.locks = locks.Locks(case.etcd, self.session, '/t/l',
                                  holder=name)
 

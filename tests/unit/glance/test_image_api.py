@@ -116,6 +116,44 @@ class RequestsTest(ImageAPITestCase):
         self.assertRaises(exceptions.CopyPostponed,
                           self.api.request_copy, 'image-1', ['dcn0'])
 
+    def remove(self, status, body=''):
+        self.answers['DELETE /v2/stores/dcn0/image-1'] = status, body
+        self.api.remove_copy('image-1', 'dcn0')
+
+    def test_removal(self):
+        self.assertIsNone(self.remove(204))
+        self.assertEqual('DELETE /v2/stores/dcn0/image-1',
+                         self.service.requests[-1][0])
+        self.assertIsNone(self.remove(404))
+
+    def test_removal_that_is_refused(self):
+        for status, is_used in ((409, True), (403, False), (401, False),
+                                (400, False), (429, False)):
+            error = self.assertRaises(exceptions.RemovalRefused, self.remove,
+                                      status, '{"message": "the reason"}')
+            self.assertEqual(is_used, error.is_used)
+            self.assertIn(str(status), error.reason)
+
+    def test_removal_of_which_nobody_knows(self):
+        for status in (500, 502, 503, 504):
+            self.assertRaises(exceptions.RemovalUnanswered, self.remove,
+                              status)
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.image_api.REMOVAL_SECONDS', 0.5))
+        with socket.socket() as silent:
+            silent.bind(('127.0.0.1', 0))
+            silent.listen()
+            api = self.make(
+                '[dcn]\nauth_type = none\ncopy_endpoint_override = '
+                f'http://127.0.0.1:{silent.getsockname()[1]}\n')
+            self.assertRaises(exceptions.RemovalUnanswered,
+                              api.remove_copy, 'image-1', 'dcn0')
+
+    def test_removal_without_credentials(self):
+        api = self.make('[dcn]\nauth_type = no_such\n')
+        self.assertRaises(exceptions.RemovalRefused,
+                          api.remove_copy, 'image-1', 'dcn0')
+
     def test_answer_of_something_else(self):
         self.answers[f'GET {IMAGE}'] = 200, '<html>'
         self.assertRaises(exceptions.CopyPostponed,

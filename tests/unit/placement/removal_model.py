@@ -4,11 +4,12 @@
 Each store has an evictor that wants to remove its copy, whatever the others
 want: as if each had another policy. The messages to etcd are those of
 ``removal_requests`` and ``job_requests``, and etcd is
-:class:`tests.fakes.etcd.Store`. Glance reads the locations of an image, removes
-data, and writes the locations as it has read them, in three steps that others
-come between. What is explored is any order of all of it: messages that are
-lost, answers that are lost, evictors that die or are taken for dead, requests
-to Glance that are answered late or never, and a copy that comes meanwhile.
+:class:`tests.fakes.etcd.Store`. Glance reads the locations of an image,
+removes data, and writes the locations as it has read them, in three steps that
+others come between. What is explored is any order of all of it: messages that
+are lost, answers that are lost, evictors that die or are taken for dead,
+requests to Glance that are answered late or never, and a copy that comes
+meanwhile.
 
 Of time there is one thing: a removal is quiet when no request for it can be on
 its way any more.

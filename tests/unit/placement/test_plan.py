@@ -6,11 +6,13 @@ import hypothesis
 from hypothesis import strategies
 import testtools
 
+from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import job
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import overview
 from dcn_plugins.placement import plan
+from dcn_plugins.placement import removal
 from dcn_plugins.placement import verdict
 from tests.unit.placement import policies
 
@@ -123,3 +125,20 @@ class OverviewTest(testtools.TestCase):
         found = self.states(wanted, ['central'],
                             [entry('dcn2', deadline=NOW - 1)])
         self.assertTrue(found['dcn2'].is_late)
+
+    def test_copies_that_leave_or_do_not(self):
+        states = overview.overview(placement(visibility='public'),
+                                   ['central', 'dcn0', 'dcn1'], [], NOW)
+        found = {state.store: state for state in overview.with_removal(
+            states, removal.Removal('image-1', 'dcn0', 'w', 'it is over', 1.0,
+                                    2.0),
+            {'dcn1': copy_note.Note(1.0, 2.0, 3, 'in use'),
+             'dcn2': copy_note.Note(1.0, 2.0, 3, 'gone')})}
+        self.assertEqual(('leaving', 'it is over'), (
+            found['dcn0'].course.value, found['dcn0'].reason))
+        self.assertEqual(('present', 'in use', 3), (
+            found['dcn1'].course.value, found['dcn1'].reason,
+            found['dcn1'].tries))
+        self.assertEqual(('lacking', ''), (found['dcn2'].course.value,
+                                           found['dcn2'].reason))
+        self.assertEqual(states, overview.with_removal(states, None, {}))

@@ -23,7 +23,7 @@ def faults_of(text):
     return ()
 
 
-class PolicyTextTest(testtools.TestCase):
+class TextCase(testtools.TestCase):
 
     def check(self, line, reason, remedy, text):
         """Check that a text has one fault, and which."""
@@ -38,6 +38,9 @@ class PolicyTextTest(testtools.TestCase):
         text = LEAST + f'{section}:\n  - name: a\n' + textwrap.indent(
             textwrap.dedent(rule), '    ')
         self.check(len(text.rstrip().split('\n')), reason, remedy, text)
+
+
+class PolicyTextTest(TextCase):
 
     def test_least(self):
         found = policy_text.policy_of(LEAST, 'file')
@@ -260,3 +263,58 @@ class PolicyTextTest(testtools.TestCase):
                 self.assertTrue(fault.reason and fault.remedy)
         else:
             self.assertIsInstance(found, policy.Policy)
+
+
+class EvictTest(TextCase):
+    """The entries of ``evict``."""
+
+    def check_entry(self, reason, remedy, entry):
+        self.check_rule(reason, remedy, entry, 'evict')
+
+    def test_without_it_nothing_leaves(self):
+        found = policies.POLICY
+        self.assertEqual((), found.evictions)
+        self.assertIsNone(found.eviction_of('dcn0', policies.STORES))
+
+    def test_everything_of_an_entry(self):
+        found = policy_text.policy_of(policies.TEXT + textwrap.dedent('''\
+            evict:
+              - {name: small, stores: dcn2, quota: 10G, quota_takes: wanted}
+              - name: edge
+                stores: group:edge
+                leave: [expired, forbidden]
+                unused_for: 7d
+            '''))
+        small, edge = found.evictions
+        self.assertEqual(policy.Eviction(
+            'small', 32, policy.Choice(frozenset(['dcn2'])), frozenset(),
+            10 << 30, True, 3600), small)
+        self.assertEqual(policy.Eviction(
+            'edge', 33, policy.Choice(groups=frozenset(['edge'])),
+            frozenset(['expired', 'forbidden']), None, False, 7 * 86400),
+            edge)
+        self.assertEqual([None, edge, small], [
+            found.eviction_of(store, policies.STORES)
+            for store in ('central', 'dcn0', 'dcn2')])
+
+    def test_mistakes(self):
+        self.check(5, 'nothing would ever be removed', 'a "quota"',
+                   LEAST + 'evict:\n  - {name: a, stores: all}\n')
+        self.check(5, "an entry of evict has no 'stores'", 'name stores',
+                   LEAST + 'evict:\n  - {name: a, quota: 1G}\n')
+        self.check_entry("'pinned' is no leave", 'write one of ',
+                         'stores: all\nleave: pinned\n')
+        self.check_entry("quota '5' is no size", 'like 500G',
+                         'stores: all\nquota: 5\n')
+        self.check_entry("quota '0G' is no size", 'between 1M',
+                         'stores: all\nquota: 0G\n')
+        self.check_entry("'all' is no quota_takes", 'unwanted',
+                         'stores: all\nquota: 1G\nquota_takes: all\n')
+        self.check_entry('unused_for \'x\' is no length', '30d',
+                         'stores: all\nquota: 1G\nunused_for: x\n')
+        self.check_entry("there is no group 'x'", 'central',
+                         'quota: 1G\nstores: group:x\n')
+        self.check_entry('nothing is flattened', 'remove the line',
+                         'stores: all\nquota: 1G\nflatten: yes\n')
+        self.check_entry("'ttl' is nothing that an entry of evict may have",
+                         'write one of ', 'stores: all\nquota: 1G\nttl: 1d\n')
