@@ -155,7 +155,8 @@ class CopyRemover:
 
     def _keep(self, held, exc):
         removal = held.removal
-        note = self._removals.notes(removal.store).get(removal.image_id)
+        note = self._removals.notes_of(
+            removal.image_id, [removal.store]).get(removal.store)
         self._removals.end(held, copy_note.kept(
             note, exc.reason, self._clock(),
             getattr(exc, 'is_used', False)))

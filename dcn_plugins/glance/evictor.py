@@ -159,9 +159,9 @@ class Evictor:
         rules = {store: rule for store, rule in rules.items()
                  if rule is not None and self._is_ours(store)}
         if rules:
-            copies = self._copies(policy, stores, rules)
+            found = self._copies(policy, stores, rules)
             for store, rule in rules.items():
-                self._evict(store, rule, copies[store], stores)
+                self._evict(store, rule, *found[store], stores)
 
     def _is_ours(self, store):
         """Return whether this process is the one that looks after a store."""
@@ -172,9 +172,9 @@ class Evictor:
         return self._locks[store] is not None
 
     def _copies(self, policy, stores, rules):
-        """Return each ``eviction.Copy`` by its store."""
+        """Return ``[copies that are movable, bytes of others]`` by store."""
         now = self._clock()
-        found = {store: [] for store in rules}
+        found = {store: [[], 0] for store in rules}
         for image in self._api.list_images():
             present = copy_need.names(image.get('stores'))
             here = found.keys() & set(present)
@@ -184,19 +184,21 @@ class Evictor:
                                        now)
             kept = eviction.keeper(placement, present)
             for store in here:
-                found[store].append(copy_removal.copy_of(
-                    placement, store, kept, image))
+                copy = copy_removal.copy_of(placement, store, kept, image)
+                if eviction.is_movable(copy, rules[store]):
+                    found[store][0].append(copy)
+                else:
+                    found[store][1] += copy.size
         return found
 
-    def _evict(self, store, rule, copies, stores):
+    def _evict(self, store, rule, copies, kept_bytes, stores):
         now = self._clock()
         notes = self._found.removals.notes(store)
-        plan = eviction.plan(rule, copies, {
-            image_id: note for image_id, note in notes.items()
-            if note is not None}, now)
+        readable = {image_id: note for image_id, note in notes.items()
+                    if note is not None}
+        plan = eviction.plan(rule, copies, kept_bytes, readable, now)
         self._found.removals.write_notes(store, {
-            **dict.fromkeys(notes.keys() - {
-                copy.image_id for copy in copies}),
+            **dict.fromkeys(notes.keys() - readable.keys()),
             **dict.fromkeys(plan.stale),
             **dict.fromkeys(plan.unseen, copy_note.Note(now))})
         self._tell_over(store, rule, plan.over_bytes)

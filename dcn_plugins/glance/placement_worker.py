@@ -31,6 +31,9 @@ LOOK_SECONDS, LIST_SECONDS = 3.0, 15.0
 #: How long is waited after Glance or etcd has not answered.
 PAUSE_SECONDS = 10.0
 
+#: How long is waited for the removal of a copy under way, at the end.
+STOP_SECONDS = 30.0
+
 # Jobs in hand are looked at in between.
 _AT_ONCE = 50
 
@@ -145,7 +148,7 @@ class PlacementWorker:
                 if not self._is_stopped:
                     self._changed.wait(pause)
         if self._evicting:
-            self._evicting.stop()
+            self._evicting.stop(STOP_SECONDS)
         self._give_back()
 
     def _round(self):

@@ -19,7 +19,8 @@ _WHY = {verdict.State.FORBIDDEN: 'a residency forbids it there',
         verdict.State.ALLOWED: 'no rule wants it there'}
 
 
-@dataclasses.dataclass(frozen=True)
+# There are as many as copies that may have to leave, in a large cloud.
+@dataclasses.dataclass(frozen=True, slots=True)
 class Copy:
     """An image in a store, as far as it matters for its removal.
 
@@ -95,11 +96,21 @@ def copy_of(placement, store, kept, size_bytes, is_busy):
         or store in placement.pinned)
 
 
-def plan(rule, copies, notes, now):
+def is_movable(copy, rule):
+    """Return whether a copy may leave at some time, as things are."""
+    if copy.is_kept:
+        return False
+    if copy.state is verdict.State.WANTED:
+        return rule.quota_bytes is not None and rule.takes_wanted
+    return rule.quota_bytes is not None or _STATES[copy.state] in rule.leave
+
+
+def plan(rule, copies, kept_bytes, notes, now):
     """Return the :class:`Plan` of a store.
 
     :param rule: :class:`~dcn_plugins.placement.policy.Eviction` of the store.
-    :param copies: each :class:`Copy` there.
+    :param copies: each :class:`Copy` there that is movable.
+    :param kept_bytes: of all others that are there.
     :param notes: of these copies, by image id;
         :class:`~dcn_plugins.placement.copy_note.Note`.
     :param now: seconds since 1970.
@@ -110,14 +121,13 @@ def plan(rule, copies, notes, now):
         copy.state is verdict.State.WANTED,
         _used_at(notes.get(copy.image_id), now), copy.created_at,
         copy.image_id))
-    movable = [copy for copy in copies if _is_movable(copy, rule)]
-    free = [copy for copy in movable
+    free = [copy for copy in copies
             if _is_free(copy, notes.get(copy.image_id), rule, now)]
     leaving = [copy for copy in free
                if _STATES.get(copy.state) in rule.leave]
-    over = (sum(copy.size for copy in copies)
+    over = (kept_bytes + sum(copy.size for copy in copies)
             - sum(copy.size for copy in leaving)
-            - (rule.quota_bytes or 0)) if rule.quota_bytes else 0
+            - rule.quota_bytes) if rule.quota_bytes else 0
     reasons = {copy.image_id: _WHY[copy.state] for copy in leaving}
     for copy in free:
         if over > 0 and copy.image_id not in reasons:
@@ -125,22 +135,13 @@ def plan(rule, copies, notes, now):
             leaving.append(copy)
             reasons[copy.image_id] = (
                 f'more than {size.words(rule.quota_bytes)} are there')
-    known = {copy.image_id for copy in movable}
+    known = {copy.image_id for copy in copies}
     return Plan(
         tuple(Leaving(copy.image_id, copy.state,
                       f'{reasons[copy.image_id]} ({rule.name!r}, line '
                       f'{rule.line})') for copy in leaving),
         tuple(sorted(known - notes.keys())),
         tuple(sorted(notes.keys() - known)), max(0, over))
-
-
-def _is_movable(copy, rule):
-    """Return whether a copy may leave at some time, as things are."""
-    if copy.is_kept:
-        return False
-    if copy.state is verdict.State.WANTED:
-        return rule.quota_bytes is not None and rule.takes_wanted
-    return rule.quota_bytes is not None or _STATES[copy.state] in rule.leave
 
 
 def _is_free(copy, note, rule, now):

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import types
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import placement_worker
@@ -254,3 +255,19 @@ class ThreadTest(placement_case.PlacementCase):
         self.assertEqual({}, self.jobs.claims())
         self.assertIs(job.State.WAITING,
                       self.listed()['image-1', 'dcn0'].job.state)
+
+    def test_evictor_begins_and_ends_with_it(self):
+        done = []
+        evicting = types.SimpleNamespace(
+            start=lambda: done.append('started'),
+            stop=lambda seconds: done.append('stopped'))
+        process = self.process('one')
+        close = process.close
+        process.close = lambda: (done.append('closed'), close())
+        worker = placement_worker.PlacementWorker(
+            process, self.api, self.reconciler, 10, 300, 2,
+            evicting=evicting)
+        worker.start()
+        worker.add('image-1')
+        self.assertTrue(worker.stop(WAIT_SECONDS))
+        self.assertEqual(['started', 'stopped', 'closed'], done)

@@ -36,7 +36,9 @@ class PlanTest(testtools.TestCase):
 
     def plan(self, rule, *copies, **used):
         """Return the ids of what leaves; notes are ages in seconds."""
-        self.found = eviction.plan(rule, copies, {
+        movable = [copy for copy in copies if eviction.is_movable(copy, rule)]
+        self.found = eviction.plan(rule, movable, sum(
+            copy.size for copy in copies if copy not in movable), {
             image_id: copy_note.Note(NOW - age)
             for image_id, age in used.items()}, NOW)
         return [leaving.image_id for leaving in self.found.leaving]
@@ -113,9 +115,9 @@ class PlanTest(testtools.TestCase):
         note = copy_note.kept(copy_note.Note(0.0), 'in use', NOW)
         copies = [a_copy('a', State.FORBIDDEN)]
         self.assertEqual((), eviction.plan(
-            RULE, copies, {'a': note}, note.due_at - 1).leaving)
+            RULE, copies, 0, {'a': note}, note.due_at - 1).leaving)
         self.assertEqual(1, len(eviction.plan(
-            RULE, copies, {'a': note}, note.due_at).leaving))
+            RULE, copies, 0, {'a': note}, note.due_at).leaving))
 
     def test_notes_of_what_is_gone_are_stale(self):
         self.plan(RULE, a_copy('u'), gone=5, u=5)
@@ -175,9 +177,10 @@ class KeeperTest(testtools.TestCase):
         stays = set(present)
         for store in present & found.stores:
             copy = eviction.copy_of(found, store, kept, 10, False)
-            plan = eviction.plan(rule, [copy], {
-                'image-1': copy_note.Note(0.0)}, NOW)
-            if plan.leaving:
+            if eviction.is_movable(copy, rule):
+                plan = eviction.plan(rule, [copy], 0, {
+                    'image-1': copy_note.Note(0.0)}, NOW)
+                self.assertEqual(1, len(plan.leaving))
                 stays.discard(store)
                 self.assertNotIn(store, found.pinned)
                 self.assertLessEqual({store} & found.wanted,
