@@ -245,14 +245,16 @@ class RemovalRefused(CopyError):
     """Report that Glance, or we, did not remove a copy.
 
     :param is_used: whether that is because somebody uses it.
+    :param is_away: whether that is because the store is out of reach.
     """
 
     outcome = Outcome.NOTHING_DONE
 
-    def __init__(self, image_id, store, reason, is_used=False):
+    def __init__(self, image_id, store, reason, is_used=False, is_away=False):
         self.store = store
         self.reason = reason
         self.is_used = is_used
+        self.is_away = is_away
         super().__init__(
             f'image {image_id} is not removed from {store}: {reason}',
             image_id)

@@ -6,6 +6,7 @@ another one of the image, or brings one. Only then Glance is asked what there
 is, whether the copy may leave still, and to remove it.
 """
 
+import enum
 import secrets
 import time
 
@@ -24,6 +25,18 @@ LOG = logging.getLogger(__name__)
 #: Between the note that Glance is asked and the request there is nothing to
 #: wait for. A process that stood still for longer does not ask.
 MOST_SECONDS = 30.0
+
+
+class Result(enum.Enum):
+    """What has come of a removal.
+
+    ``AWAY``: the store, or Glance, does not answer; it would be the same with
+    the next copy there.
+    """
+
+    ASKED = 'asked'
+    KEPT = 'kept'
+    AWAY = 'away'
 
 
 def copy_of(placement, store, kept, image):
@@ -58,11 +71,11 @@ class CopyRemover:
         self._elapsed = elapsed
 
     def remove(self, leaving, store, stores):
-        """Remove a copy; return whether Glance was asked to.
+        """Remove a copy; return the :class:`Result`.
 
         :param leaving: :class:`~dcn_plugins.placement.eviction.Leaving`.
         :param stores: frozenset of the names of all stores.
-        :raises RemovalUnanswered: if the store, or Glance, is away.
+        :raises RemovalLost: if somebody else has taken it over.
         """
         now = self._clock()
         removal = steps.made(leaving, store, self._name(), now)
@@ -70,13 +83,14 @@ class CopyRemover:
         if held is None:
             LOG.debug('Image %s does not leave %s now: one of its copies is '
                       'leaving, or coming', leaving.image_id, store)
-            return False
+            return Result.KEPT
         try:
             self._check(held.removal, leaving.state, stores)
         except (exceptions.RemovalRefused, exceptions.CopyPostponed,
                 exceptions.CopyRefused) as exc:
             self._keep(held, exc)
-            return False
+            return (Result.AWAY if getattr(exc, 'is_away', False)
+                    else Result.KEPT)
         return self._ask(held)
 
     def finish(self, held):
@@ -121,8 +135,9 @@ class CopyRemover:
                                    self._clock())
         copy = copy_of(placement, removal.store,
                        eviction.keeper(placement, present), image)
-        if (copy.is_kept or copy.state is not state
-                or policy.eviction_of(removal.store, stores) is None):
+        rule = policy.eviction_of(removal.store, stores)
+        if (rule is None or copy.state is not state
+                or not eviction.is_movable(copy, rule)):
             raise exceptions.RemovalRefused(
                 removal.image_id, removal.store, 'its copies, or the policy, '
                 'have changed meanwhile')
@@ -141,12 +156,13 @@ class CopyRemover:
             self._api.remove_copy(removal.image_id, removal.store)
         except (exceptions.RemovalRefused, exceptions.CopyRefused) as exc:
             self._keep(held, exc)
-        except exceptions.RemovalUnanswered:
+        except exceptions.RemovalUnanswered as exc:
+            LOG.warning('%s', exc)
             self._removals.change(held, steps.unanswered(held.removal))
-            raise
+            return Result.AWAY
         else:
             self._gone(held)
-        return True
+        return Result.ASKED
 
     def _gone(self, held):
         self._removals.gone(held)

@@ -70,7 +70,9 @@ class CopyUsers:
                 lambda: _answer(place, image_id, question), lambda: None,
                 _BEAT_SECONDS)
         except (exceptions.CephError, exceptions.ConfigError) as exc:
-            raise exceptions.RemovalRefused(image_id, store, str(exc)) from exc
+            raise exceptions.RemovalRefused(
+                image_id, store, str(exc), is_away=isinstance(
+                    exc, exceptions.ClusterUnreachable)) from exc
 
 
 def _answer(place, image_id, question):

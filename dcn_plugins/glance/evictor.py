@@ -207,14 +207,14 @@ class Evictor:
                     or not self._found.locks.is_valid(self._locks[store])):
                 return
             try:
-                if self._remover.remove(leaving, store, stores):
-                    self._asked.append(self._elapsed())
+                result = self._remover.remove(leaving, store, stores)
             except exceptions.RemovalLost as exc:
                 LOG.warning('%s', exc)
-            except exceptions.RemovalUnanswered as exc:
-                # It would be the same with the next one.
-                LOG.warning('%s', exc)
+                continue
+            if result is copy_removal.Result.AWAY:
                 return
+            if result is copy_removal.Result.ASKED:
+                self._asked.append(self._elapsed())
 
     def _has_room(self, store):
         while self._asked and self._asked[0] <= self._elapsed() - _HOUR:

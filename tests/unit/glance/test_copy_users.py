@@ -71,7 +71,7 @@ class CopyUsersTest(testtools.TestCase):
         self.is_down = True
         error = self.refused()
         self.assertIn('timed out', error.reason)
-        self.assertFalse(error.is_used)
+        self.assertEqual((False, True), (error.is_used, error.is_away))
 
     def test_reach(self):
         self.users.reach('no image', 'dcn0')

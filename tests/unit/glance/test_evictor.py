@@ -37,7 +37,8 @@ class Users:
 
     def reach(self, image_id, store):
         if store in self.away:
-            raise exceptions.RemovalRefused(image_id, store, 'away')
+            raise exceptions.RemovalRefused(image_id, store, 'away',
+                                            is_away=True)
 
 
 class Killed(BaseException):
@@ -360,6 +361,31 @@ class EvictorTest(EvictorCase):
         self.api.images.clear()
         self.rounds(1)
         self.assertEqual([], self.left())
+
+    def test_store_that_is_away_is_asked_once(self):
+        for number in range(3):
+            self.add_copies(f'image-{number}', 'central,dcn0')
+        self.users.away = {'dcn0'}
+        self.rounds(2)
+        self.assertEqual([1, 0, 0], sorted(
+            (note.tries for note in self.notes().values()), reverse=True))
+        self.assertEqual([], self.worker._found.removals.all())
+        self.users.away = set()
+        self.rounds(2)
+        self.assertEqual(3, len(self.api.removed))
+
+    def test_rule_that_changes_between_plan_and_removal(self):
+        self.add_copies(stores='central,dcn0')
+        self.rounds(1)
+        begin = self.worker._found.removals.begin
+
+        def begin_late(removal):
+            self.use('evict: [{name: e, stores: all, leave: expired}]\n')
+            return begin(removal)
+
+        self.worker._found.removals.begin = begin_late
+        self.rounds(1)
+        self.assertEqual([], self.api.removed)
 
     def test_what_is_away(self):
         self.add_copies()
