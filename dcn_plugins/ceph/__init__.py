@@ -19,6 +19,7 @@
 ``checksums``     of data here, and of objects by those who have them
 ``calls``         of the C libraries, and what they end with
 ``libraries``     librados, librbd and libxxhash by ctypes
+``pool_access``   a pool by rados and rbd, for those who move no data
 ``errors``        those of rados and rbd as ours
 ``bindings``      rados and rbd, imported when they are needed
 ================  =========================================================

@@ -7,7 +7,7 @@ when the image has been deleted meanwhile.
 
 from oslo_log import log as logging
 
-from dcn_plugins.ceph import bindings
+from dcn_plugins.ceph import pool_access
 from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import partials
 
@@ -33,17 +33,12 @@ def remove(places, image_id):
 
 
 def _remove(place, image_id):
-    with bindings.rados().Rados(
-            conffile=place.conf, rados_id=place.user, conf={
-                name: f'{place.connect_seconds:g}'
-                for name in ('client_mount_timeout', 'rados_mon_op_timeout',
-                             'rados_osd_op_timeout')}) as cluster:
-        with cluster.open_ioctx(place.pool) as ioctx:
-            for partial in partials.found(ioctx):
-                if partial.image_id != image_id:
-                    continue
-                if not partials.remove(ioctx, partial):
-                    raise exceptions.CephRefused(
-                        f'removing {partial.name}', 'it is in use')
-                LOG.info('%s was removed from store %s: the image was '
-                         'deleted', partial.name, place.store)
+    with pool_access.opened(place) as ioctx:
+        for partial in partials.found(ioctx):
+            if partial.image_id != image_id:
+                continue
+            if not partials.remove(ioctx, partial):
+                raise exceptions.CephRefused(
+                    f'removing {partial.name}', 'it is in use')
+            LOG.info('%s was removed from store %s: the image was '
+                     'deleted', partial.name, place.store)
