@@ -12,6 +12,8 @@ from dcn_plugins.ceph import libraries
 # that is gone ends calls that are under way, and does not hang.
 _SETTINGS = {'rbd_cache': 'false', 'rbd_concurrent_management_ops': '64'}
 _TEXT_BYTES = 1 << 20
+# The release of Ceph whose clients know clones of version 2.
+_MIMIC = 13
 # Of the checks of a cluster's health.
 _FULL = ('OSD_FULL', 'POOL_FULL')
 
@@ -77,6 +79,25 @@ class Cluster:
         found = ctypes.create_string_buffer(4096)
         self._call('rados_conf_get', name.encode(), found, len(found))
         return found.value.decode()
+
+    def needs_protection(self):
+        """Say whether clones need a snapshot that is protected, and why.
+
+        That is asked as librbd asks it before it makes a clone: version 1 of
+        clones needs it, and version 2 all clients must know.
+
+        :returns: ``(whether, words that say so)``.
+        """
+        wanted = self.setting('rbd_default_clone_format')
+        if wanted in ('1', '2'):
+            return wanted == '1', f'rbd_default_clone_format is {wanted}'
+        least, required = ctypes.c_int8(), ctypes.c_int8()
+        self._call('rados_get_min_compatible_client', ctypes.byref(least),
+                   ctypes.byref(required))
+        newest = max(least.value, required.value)
+        return newest < _MIMIC, (
+            f'rbd_default_clone_format is {wanted}, and the cluster lets in '
+            f'clients of release {newest}; {_MIMIC} is mimic')
 
     def order(self, **words):
         """Have the manager do something and return what it answers."""

@@ -19,7 +19,7 @@ _SAMPLES = 200
 
 
 class CopySource:
-    """A snapshot of an image.
+    """A snapshot of an image; or the image itself if ``snapshot`` is None.
 
     :param cluster: a :class:`~dcn_plugins.ceph.cluster.Cluster`.
     :raises CephError: if it cannot be opened; with ``errno`` ENOENT if it, or
@@ -33,6 +33,7 @@ class CopySource:
         self._snapshot = snapshot
         self._image = image_handle.ImageHandle(cluster, pool, name, snapshot)
         self.size = self._image.size
+        self.object_bytes = self._image.object_bytes
         self.read = self._image.read
 
     @property
@@ -40,6 +41,21 @@ class CopySource:
         """``FSID/POOL/ID@SNAPSHOT``: what has it, for ever."""
         return (f'{self._cluster.fsid}/{self._pool}/{self._image.id}'
                 f'@{self._image.snapshot_id}')
+
+    @property
+    def is_summable(self):
+        """Whether its bytes are those of its objects, one after the other."""
+        return not (self._image.is_clone or self._image.is_striped)
+
+    def sums(self, number, done):
+        """Begin to ask an OSD for the checksums of the grains of an object.
+
+        As :func:`~dcn_plugins.ceph.checksums.of_object`; only if it is
+        summable.
+        """
+        length = min(self.object_bytes,
+                     self.size - number * self.object_bytes)
+        self._image.sums(number, [(0, length, checksums.GRAIN_BYTES)], done)
 
     def extents(self):
         """Return where there is data, in order.
@@ -52,7 +68,7 @@ class CopySource:
         """
         size = self._image.object_bytes
         found = extents.merged(self._image.extents(self._image.has_map))
-        if self._image.is_clone or self._image.is_striped:
+        if not self.is_summable:
             return found
         empty = [(begin // size, -(-end // size))
                  for begin, end in extents.complement(
@@ -69,13 +85,10 @@ class CopySource:
 
     def _not_empty(self, numbers):
         answers = queue.SimpleQueue()
-        size = self._image.object_bytes
         for number in numbers:
             # Any answer but "no such object" says that there is something.
-            self._image.sums(
-                number, [(0, min(size, self.size - number * size),
-                          checksums.GRAIN_BYTES)],
-                lambda code, sums, number=number: answers.put(
+            self.sums(
+                number, lambda code, sums, number=number: answers.put(
                     (number, code == -errno.EINVAL or any(sums))))
         found = [answers.get() for _number in numbers]
         return [number for number, has_data in found if has_data]

@@ -26,6 +26,7 @@ _RADOS = {
     'rados_conf_set': (ADDRESS, _TEXT, _TEXT),
     'rados_conf_get': (ADDRESS, _TEXT, _OUT, SIZE),
     'rados_connect': (ADDRESS,),
+    'rados_get_min_compatible_client': (ADDRESS, _OUT, _OUT),
     'rados_cluster_fsid': (ADDRESS, _OUT, SIZE),
     'rados_ioctx_create': (ADDRESS, _TEXT, _OUT),
     'rados_ioctx_create2': (ADDRESS, _I64, _OUT),

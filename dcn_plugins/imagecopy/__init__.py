@@ -22,4 +22,8 @@
 ``record``    what a target keeps about its copy (pure)
 ``partials``  what is left of copies that nobody goes on with
 ============  ============================================================
+
+For whoever looks after images: ``inventory`` says what a pool has,
+``content`` compares an image with the hash that it should have, and
+``stored_image`` has what both of them tell (pure).
 """
