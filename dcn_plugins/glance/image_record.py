@@ -52,9 +52,9 @@ class ImageRecord:
         :raises ImageNotFound: if the image has been deleted.
         """
         image = self._read()
-        properties = _properties(image)
-        noted = _active(image) | _names(properties, IMPORTING) | _names(
-            properties, FAILED)
+        found = properties(image)
+        noted = _active(image) | _names(found, IMPORTING) | _names(
+            found, FAILED)
         return noted.isdisjoint(stores)
 
     def abandon(self, task_id, stores):
@@ -66,7 +66,7 @@ class ImageRecord:
         :raises ImageNotFound: if it has been deleted.
         """
         image = self._read()
-        if _properties(image).get(copy_need.LOCK) == task_id:
+        if properties(image).get(copy_need.LOCK) == task_id:
             self._change(image, ended=set(stores),
                          failed=set(stores) - _active(image))
 
@@ -133,7 +133,7 @@ class ImageRecord:
 
     def _change(self, image, importing=frozenset(), ended=frozenset(),
                 failed=frozenset(), not_failed=frozenset()):
-        before = _properties(image)
+        before = properties(image)
         after = {
             IMPORTING: _names(before, IMPORTING) - ended | importing,
             FAILED: _names(before, FAILED) - not_failed | failed}
@@ -187,7 +187,8 @@ def _active(image):
             if location['status'] == 'active'}
 
 
-def _properties(image):
+def properties(image):
+    """Return the properties of an image as the database has it."""
     return {row['name']: row['value'] for row in image['properties']
             if not row['deleted']}
 

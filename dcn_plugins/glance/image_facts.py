@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What Glance's database says of images and their locations.
+
+Read from the database and not from the API: the API shows no deleted image,
+no location that is still to be removed, and URLs only if it is told to.
+"""
+
+import datetime
+
+from glance.common import crypt
+from glance.common import exception
+
+from dcn_plugins.glance import copy_need
+from dcn_plugins.glance import database
+from dcn_plugins.glance import drift_facts
+from dcn_plugins.glance import image_record
+
+_PAGE = 500
+_KEPT = ('active', drift_facts.PENDING)
+
+
+class ImageFacts:
+    """The images of one database.
+
+    Methods raise what the database does.
+
+    :param db_api: ``glance.db.get_api()``.
+    :param context: of an administrator.
+    :param encryption_key: ``[DEFAULT] metadata_encryption_key``.
+    """
+
+    def __init__(self, db_api, context, encryption_key=None):
+        self._db = db_api
+        self._context = context
+        self._key = encryption_key
+
+    def live(self):
+        """Return all images that are not deleted, by id."""
+        found, marker = {}, None
+        while True:
+            page = self._page(marker)
+            found.update((row['id'], self._image(row)) for row in page)
+            if len(page) < _PAGE:
+                return found
+            marker = page[-1]['id']
+
+    def known(self, ids):
+        """Return those of some images that there are, or were, by id.
+
+        Other than with :meth:`live`, locations that wait for their removal
+        are among theirs.
+        """
+        rows = (self._row(image_id) for image_id in ids)
+        return {row['id']: self._image(row) for row in rows if row}
+
+    @database.retried
+    def _page(self, marker):
+        # An administrator may go on behind an image that was deleted.
+        return self._db.image_get_all(
+            self._context, filters={'visibility': 'all', 'deleted': False},
+            marker=marker, limit=_PAGE, sort_key=['created_at', 'id'],
+            sort_dir=['asc', 'asc'])
+
+    @database.retried
+    def _row(self, image_id):
+        try:
+            return self._db.image_get(self._context, image_id,
+                                      force_show_deleted=True)
+        except exception.NotFound:
+            return None
+
+    def _image(self, row):
+        properties = image_record.properties(row)
+        return drift_facts.GlanceImage(
+            row['id'], row['status'],
+            max(map(_seconds, (row['created_at'], row['updated_at'],
+                               row['deleted_at']))),
+            bool(row['deleted']),
+            bool(properties.get(copy_need.LOCK)
+                 or properties.get(image_record.IMPORTING)),
+            row['size'], row['os_hash_algo'], row['os_hash_value'],
+            tuple(drift_facts.Location.of(
+                self._readable(location['url']),
+                location['metadata'].get('store'), location['status'])
+                for location in row['locations']
+                if location['status'] in _KEPT))
+
+    def _readable(self, url):
+        return crypt.urlsafe_decrypt(self._key, url) if self._key else url
+
+
+def _seconds(moment):
+    if moment is None:
+        return 0.0
+    # Glance writes UTC and does not say so.
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=datetime.timezone.utc)
+    return moment.timestamp()
