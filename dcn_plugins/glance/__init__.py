@@ -70,4 +70,19 @@ What becomes of a copy whose glance-api is killed:
 ``dead_tasks``      which are dead, and what is set right
 ``task_pulses``     which have written nothing for a while (pure)
 ==================  ======================================================
+
+What is compared with the pools, by ``dcn-scrub``:
+
+==================  ======================================================
+``scrub``           the command
+``drift_search``    two looks at both sides
+``drift_rules``     which differences are drift (pure)
+``drift``           the kinds, and what was found (pure)
+``drift_facts``     what both sides say, as plain data (pure)
+``image_facts``     what Glance's database says
+``store_facts``     what the clusters say
+``drift_repair``    sets right what is ours
+``location_api``    has Glance remove a location
+``drift_text``      the result, for people and programs (pure)
+==================  ======================================================
 """

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command, on a world in memory."""
+
+import contextlib
+import io
+import json
+import types
+
+import fixtures
+import testtools
+
+from dcn_plugins.glance import drift
+from dcn_plugins.glance import scrub
+from tests.unit.glance import drift_case as case
+
+
+class ScrubTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.world = case.World()
+        self.image_id = self.world.add(1)
+        self.made = []
+        for name, value in (
+                ('scrub._configure', lambda files: None),
+                ('scrub.bindings.rbd', lambda: None),
+                ('scrub._places', lambda names: dict.fromkeys(
+                    names or case.STORES)),
+                ('scrub._images', lambda: self.world),
+                ('scrub.location_api.LocationAPI', lambda conf: self.world),
+                # The module itself is what the world works with.
+                ('scrub.drift_search', types.SimpleNamespace(
+                    DriftSearch=self.search)),
+                ('scrub.store_facts.StoreFacts',
+                 lambda place: contextlib.nullcontext(place))):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'dcn_plugins.glance.{name}', value))
+
+    def search(self, images, stores, grace_seconds, wait, progress):
+        self.made.append((set(stores), grace_seconds))
+        return self.world.search(grace_seconds)
+
+    def run_it(self, *arguments):
+        self.output, self.errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(self.output), (
+                contextlib.redirect_stderr(self.errors)):
+            return scrub.main(['--config-file', 'x', *arguments])
+
+    def test_nothing(self):
+        self.assertEqual(scrub.NOTHING, self.run_it('--deep'))
+        self.assertIn('No drift', self.output.getvalue())
+        self.assertEqual([(set(case.STORES), scrub.GRACE_SECONDS)],
+                         self.made)
+
+    def test_something(self):
+        self.world.forget('dcn0', self.image_id)
+        self.assertEqual(scrub.FOUND, self.run_it('--json'))
+        [found] = json.loads(self.output.getvalue())['findings']
+        self.assertEqual('orphan-image', found['kind'])
+        self.assertEqual(scrub.NOTHING,
+                         self.run_it('--image', case.ident(7)))
+
+    def test_a_repair(self):
+        self.world.forget('dcn0', self.image_id)
+        self.assertEqual(scrub.FOUND, self.run_it('--repair'))
+        self.assertEqual(scrub.NOTHING,
+                         self.run_it('--repair', drift.ORPHANS))
+        self.assertIn('1 repaired', self.output.getvalue())
+        self.assertEqual(scrub.NOTHING, self.run_it())
+
+    def test_nobody_knows(self):
+        self.world.down.add('dcn1')
+        self.assertEqual(scrub.ERROR, self.run_it())
+        self.assertIn('no route', self.output.getvalue())
+
+    def test_a_repair_that_fails(self):
+        self.world.forget('dcn0', self.image_id)
+
+        def fail(_change):
+            raise case.exceptions.CephRefused('renaming', 'no')
+
+        self.world.before = fail
+        self.assertEqual(scrub.ERROR,
+                         self.run_it('--repair', drift.ORPHANS))
+        self.assertIn('FAILED', self.output.getvalue())
+
+    def test_arguments_without_effect(self):
+        for arguments in ([drift.ORPHANS], ['--read-all']):
+            self.assertEqual(scrub.ERROR, self.run_it(*arguments))
+            self.assertIn('has no effect', self.errors.getvalue())
+        self.assertEqual([], self.made)
+
+    def test_seconds(self):
+        for text in ('-1', 'inf', 'nan', 'x'):
+            self.assertRaises(SystemExit, self.run_it, '--grace-seconds',
+                              text)
+
+    def test_an_error_is_no_result(self):
+        def fail():
+            raise RuntimeError('no such table')
+
+        self.world.live = fail
+        self.assertEqual(scrub.ERROR, self.run_it())
+        self.assertEqual('', self.output.getvalue())
+        self.assertIn('no such table', self.errors.getvalue())
