@@ -24,6 +24,9 @@ TOMBSTONE_SECONDS = 30 * 86400.0
 #: A list may have been read before the deletion.
 CONTRADICTED_SECONDS = 3600.0
 
+# Characters of a user's in one line of the log.
+_MOST_TOLD = 300
+
 
 class Reconciler:
     """What is to be copied, for one image or for all.
@@ -63,9 +66,10 @@ class Reconciler:
         if image.get('status') != 'active':
             return image.get('status') not in (
                 'queued', 'saving', 'uploading', 'importing')
-        self._apply(self._plan(
-            image, policy, frozenset(self._api.get_stores(image_id)),
-            self._jobs.entries(image_id)), image_id)
+        stores = frozenset(self._api.get_stores(image_id))
+        self._tell_refused(image, policy, stores)
+        self._apply(self._plan(image, policy, stores,
+                               self._jobs.entries(image_id)), image_id)
         return True
 
     def reconcile_all(self):
@@ -139,6 +143,16 @@ class Reconciler:
         for image_id, buried_at in tombstones.items():
             if self._clock() - buried_at > TOMBSTONE_SECONDS:
                 self._jobs.unbury(image_id)
+
+    def _tell_refused(self, image, policy, stores):
+        """Say what a user has asked for in vain, once for each event."""
+        refused = verdict.decide(images.image_of(image), policy, stores,
+                                 self._clock()).refused
+        if refused:
+            LOG.warning('Image %s: its %s names what is no store, or none '
+                        'that may be asked for, and has no effect: %a',
+                        image['id'], images.PROPERTY,
+                        ', '.join(refused)[:_MOST_TOLD])
 
     def _tell_strangers(self, policy, stores):
         strangers = policy.strangers(stores)

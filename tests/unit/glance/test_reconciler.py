@@ -98,6 +98,19 @@ class ReconcilerTest(placement_case.PlacementCase):
             'names what is no store of the glance-api that was asked: dcn1 '
             '(line 4), dcn2 (line 29)'))
 
+    def test_words_without_effect_are_told_of_one_image(self):
+        self.add_image(dcn_sites='dcn,dcn0,\x1b' + 'x' * 1000)
+        self.assertTrue(self.reconciler.reconcile('image-1'))
+        self.assertEqual({'dcn0'}, self.stores())
+        self.assertIn('Image image-1: its dcn_sites names what is no store, '
+                      "or none that may be asked for, and has no effect: "
+                      "'dcn, \\x1bx", self.log.output)
+        self.assertNotIn('x' * 300, self.log.output)
+        self.add_image('image-2', dcn_sites='dcn0')
+        self.reconciler.reconcile('image-2')
+        self.reconciler.reconcile_all()
+        self.assertEqual(1, self.log.output.count('has no effect'))
+
     def test_one_image(self):
         image = self.add_image(visibility='public', status='saving')
         self.assertFalse(self.reconciler.reconcile('image-1'))
