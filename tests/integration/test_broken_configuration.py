@@ -2,8 +2,8 @@
 """What each service does when its plugin or its site is not well.
 
 As the README says: nova-scheduler and cinder-volume refuse to start without
-their plugin, glance-api goes on without it; a misspelt option is told; a site
-without etcd or Ceph does not harm the others.
+their plugin, glance-api goes on without it unless it has the paste filter; a
+misspelt option is told; a site without etcd or Ceph does not harm the others.
 """
 
 from tests.integration import lab_case
@@ -44,12 +44,17 @@ class NoPluginTest(lab_case.LabCase):
             self.cloud[f'cinder-volume-{cinder.volume_host(self.far, 0)}'])
         self.assertIn('dcn_plugins', text())
 
+    def test_glance_with_the_filter_refuses_to_start(self):
+        text = self._ends(self.cloud[f'glance-{self.far}'])
+        self.assertIn('dcn_plugins', text())
+
     def test_glance_goes_on_without_copies_and_says_so(self):
         service = self.cloud[f'glance-{self.far}']
         service.stop()
         self.restored(service)
         text = self.log_since(service)
         service.environment = without_plugins
+        service.has_filter = False
         service.start()
         self.assert_logs(text, 'dcn_copy')
         self.assertNotIn('loaded (dcn_plugins', text())

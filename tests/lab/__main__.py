@@ -43,7 +43,7 @@ def install_plugins(lab):
         [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
          '--no-build-isolation', '--no-index', '--disable-pip-version-check',
          '--root-user-action=ignore', '--target', str(lab.plugins),
-         str(SOURCE)], capture_output=True, text=True, timeout=120,
+         str(SOURCE)], capture_output=True, text=True, timeout=300,
         # pbr asks git for the version; under sudo the checkout is not ours.
         env={**os.environ, 'GIT_CONFIG_COUNT': '1',
              'GIT_CONFIG_KEY_0': 'safe.directory', 'GIT_CONFIG_VALUE_0': '*'})

@@ -144,9 +144,10 @@ class Cloud:
         if before is not None:
             return before
         if isinstance(service, glance.Glance):
-            return ('database of glance', *control, *sorted(
-                {f'ceph-{where}' for where, _pool in glance.stores(
-                    self.lab, site).values()}))
+            return ('database of glance', f'etcd-{layouts.CENTRAL}-0',
+                    *control, *sorted(
+                        {f'ceph-{where}' for where, _pool in glance.stores(
+                            self.lab, site).values()}))
         if isinstance(service, cinder.Volume):
             return ('database of cinder', 'etcd clusters', f'ceph-{site}',
                     *control)

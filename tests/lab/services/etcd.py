@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""etcd: the lock manager of a site's cinder-volumes."""
+"""etcd: the lock manager of a site's cinder-volumes.
+
+That of the central site has the jobs of image placement, too.
+"""
 
 import http.client
 import json
@@ -8,12 +11,19 @@ from tests.lab import service
 
 
 def members(lab, site):
-    """Return how many members a site has: three at the first edge."""
-    return 3 if site == lab.edges[0] else 1
+    """Return how many members a site has: three at the first edge.
+
+    Unless the lab was made with other numbers.
+    """
+    return lab.state.get('etcd', {}).get(
+        site, 3 if site == lab.edges[0] else 1)
 
 
 def coordination_url(lab, site):
-    """Return ``[coordination] backend_url`` of a site's cinder-volumes."""
+    """Return the URL of a site's etcd, with all its members.
+
+    As ``[coordination] backend_url`` and ``[dcn] placement_jobs_url``.
+    """
     hosts = ','.join(f'{lab.address(site)}:{lab.port(f"etcd{m}", site)}'
                      for m in range(members(lab, site)))
     return f'dcn-etcd3+http://{hosts}?ttl=15'

@@ -2,18 +2,36 @@
 """A glance-api per site, with the stores of the DCN design.
 
 The central one has all stores; an edge has its own, which is its default,
-and the central one.
+and the central one. All of them have one placement policy, and the etcd of
+the central site for its jobs.
 """
 
-import shutil
+import os
+import re
+import tempfile
 
+from tests.lab import deadline
 from tests.lab import inifile
 from tests.lab import layout as layouts
 from tests.lab import process
 from tests.lab import service
 from tests.lab.services import ceph
+from tests.lab.services import etcd
 from tests.lab.services import settings
 from tests.lab.services import wsgi
+
+#: It wants nothing by itself and forbids nothing: an image is where somebody
+#: has put it, and where its property dcn_sites asks for it.
+POLICY = f"""\
+version: 1
+central: [{layouts.CENTRAL}, {layouts.ARCHIVE}]
+default:
+  stores: none
+  may_ask: all
+"""
+
+# Behind "context", in front of the application.
+_PIPELINE = re.compile(r'^(keystone = .* context)( .*)$', re.MULTILINE)
 
 
 def stores(lab, site):
@@ -24,6 +42,34 @@ def stores(lab, site):
         return found
     return {site: (site, 'images'),
             layouts.CENTRAL: (layouts.CENTRAL, 'images')}
+
+
+def policy_file(lab):
+    """Return the path of the placement policy of all glance-api."""
+    return lab.path('etc', 'glance', 'placement.yaml')
+
+
+def write_policy(lab, text):
+    """Replace the placement policy; nobody ever reads half of it."""
+    target = policy_file(lab)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number, scratch = tempfile.mkstemp(dir=target.parent)
+    with open(number, 'w') as file:
+        file.write(text)
+    os.replace(scratch, target)
+
+
+def paste(text):
+    """Return glance-api-paste.ini with our filter in its pipeline.
+
+    :raises deadline.LabError: if there is no such pipeline.
+    """
+    found, count = _PIPELINE.subn(r'\1 dcn_placement\2', text)
+    if count != 1:
+        raise deadline.LabError('glance-api-paste.ini has no pipeline '
+                                '"keystone" with "context" in it')
+    return (f'{found}\n[filter:dcn_placement]\n'
+            'use = egg:dcn_plugins#dcn_placement\n')
 
 
 class Glance(service.Service):
@@ -37,6 +83,8 @@ class Glance(service.Service):
         self.conf = lab.path('etc', 'glance', site, 'glance-api.conf')
         #: Notification drivers; a test may take ours out.
         self.notifications = 'dcn_copy'
+        #: Whether our paste filter is in the pipeline.
+        self.has_filter = True
         #: Sections that override the usual ones.
         self.override = {}
 
@@ -48,8 +96,12 @@ class Glance(service.Service):
         lab = self.lab
         state = lab.path('state', self.name)
         self.conf.parent.mkdir(parents=True, exist_ok=True)
-        paste = self.conf.parent / 'glance-api-paste.ini'
-        shutil.copy(lab.venv / 'etc' / 'glance' / paste.name, paste)
+        pipelines = self.conf.parent / 'glance-api-paste.ini'
+        text = (lab.venv / 'etc' / 'glance' / pipelines.name).read_text()
+        pipelines.write_text(paste(text) if self.has_filter else text)
+        # What a test has made of it outlives a restart.
+        if not policy_file(lab).exists():
+            write_policy(lab, POLICY)
         for sub in ('staging', 'tasks', 'locks'):
             (state / sub).mkdir(parents=True, exist_ok=True)
         backends = stores(lab, self.site)
@@ -76,11 +128,16 @@ class Glance(service.Service):
                     'filesystem_store_datadir': state / 'staging'},
                 'os_glance_tasks_store': {
                     'filesystem_store_datadir': state / 'tasks'},
-                'paste_deploy': {'flavor': 'keystone', 'config_file': paste},
+                'paste_deploy': {'flavor': 'keystone',
+                                 'config_file': pipelines},
                 'image_import_opts': {
                     'image_import_plugins':
                         '[image_conversion,dcn_fan_out]'},
-                'dcn': {'copy_data_path': 'dcn'},
+                'dcn': {
+                    'copy_data_path': 'dcn',
+                    'placement_policy_file': policy_file(lab),
+                    'placement_jobs_url': etcd.coordination_url(
+                        lab, layouts.CENTRAL)},
                 'image_conversion': {'output_format': 'raw'},
                 'import_filtering_opts': {
                     'allowed_ports': f'[80,443,{source}]'},
