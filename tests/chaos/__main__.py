@@ -24,16 +24,23 @@ def parse(arguments):
     for level, seconds, text in (
             ('storage', 20.0, 'drivers on Ceph and etcd, without OpenStack'),
             ('services', 40.0, 'users of Cinder\'s API; two cinder-volumes'),
-            ('copies', 0.0, 'copies of images by Glance\'s API')):
+            ('copies', 0.0, 'copies of images by Glance\'s API'),
+            ('placement', 25.0, 'images and their policy; several glance-api, '
+                                'three members of etcd'),
+            ('convergence', 600.0, 'one site cut while images change; the '
+                                   'seconds are those of the cut')):
         _add_options(levels.add_parser(level, help=text), seconds)
     return parser.parse_args(arguments)
 
 
 def _add_options(parser, seconds):
     kinds = parser.add_mutually_exclusive_group()
-    kinds.add_argument(
-        '--stock', dest='flavour', action='store_const', const=flavours.STOCK,
-        help='upstream\'s driver and tooz; its violations are only counted')
+    # Upstream has no image placement.
+    if not parser.prog.endswith(('placement', 'convergence')):
+        kinds.add_argument(
+            '--stock', dest='flavour', action='store_const',
+            const=flavours.STOCK, help='upstream\'s driver and tooz; its '
+                                       'violations are only counted')
     if parser.prog.endswith('storage'):
         kinds.add_argument(
             '--without', dest='flavour', choices=flavours.PARTS,
@@ -119,6 +126,33 @@ def run_copies(options):
             yield cloud, copy_run.run(cloud, picture, options.flavour, seed)
 
 
+def run_placement(options):
+    """Yield the result of each seed, of image placement.
+
+    That of the last one has what is left after the services have ended, too.
+    """
+    from tests.chaos import placement_run
+
+    asked = seeds(options.seeds)
+    with placement_run.started(options.dir) as (cloud, pictures):
+        for number, seed in enumerate(asked, 1):
+            result = placement_run.Run(
+                cloud, pictures, seed, options.seconds).run()
+            if number == len(asked):
+                result.violations += placement_run.end(cloud)
+            yield cloud, result
+
+
+def run_convergence(options):
+    """Yield the result of the scene, once for each seed."""
+    from tests.chaos import convergence
+
+    for _seed in seeds(options.seeds):
+        with convergence.started(options.dir) as (cloud, pictures):
+            yield cloud, convergence.Scene(
+                cloud, pictures, options.seconds).run()
+
+
 def _verbs(options, all_of_them):
     return (tuple(options.verbs.split(',')) if options.verbs
             else all_of_them)
@@ -139,12 +173,14 @@ def keep(directory, result, logs):
     (directory / 'result').write_text(f'{result}\n')
     if result.violations or result.failures:
         for log in (*logs.glob(f's{result.seed}-*.log'),
-                    *logs.glob('cinder-*.log')):
+                    *logs.glob('cinder-*.log'), *logs.glob('glance-*.log'),
+                    *logs.glob('etcd-*.log')):
             shutil.copy(log, directory)
 
 
 LEVELS = {'storage': run_storage, 'services': run_services,
-          'copies': run_copies}
+          'copies': run_copies, 'placement': run_placement,
+          'convergence': run_convergence}
 
 
 def main(arguments=None, levels=LEVELS):

@@ -57,7 +57,8 @@ class ImageCloud:
     """The services, and what a user does to images.
 
     :param lab: :class:`~tests.lab.layout.Layout` with two edges.
-    :param dcn: options of ``[dcn]`` for each glance-api.
+    :param dcn: options of ``[dcn]`` for each glance-api. Image placement is
+        off unless they have it.
     """
 
     def __init__(self, lab, dcn):
@@ -71,7 +72,10 @@ class ImageCloud:
         for api in self.apis:
             # With dcn_copy, which clears up what a killed one leaves; it asks
             # for no copies, as no image names a site.
-            api.override = {'dcn': dcn}
+            api.override = {'dcn': {'placement_policy_file': None,
+                                    'placement_jobs_url': None, **dcn}}
+        #: What else is to be there before glance-api.
+        self.others = []
         self._mariadb = mariadb.MariaDB(lab)
         self._keystone = keystone.Keystone(lab)
         self._cloud = None
@@ -85,8 +89,8 @@ class ImageCloud:
             wan.up(self.lab)
             wan.enter(self.lab)
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            clusters = [pool.submit(cluster.start)
-                        for cluster in self.clusters.values()]
+            clusters = [pool.submit(service.start) for service in
+                        (*self.clusters.values(), *self.others)]
             self._mariadb.start()
             tables = pool.submit(self.apis[0].install)
             self._keystone.install()
@@ -106,11 +110,11 @@ class ImageCloud:
         return getattr(self._cloud.image, method)(
             self.lab.url('glance', site) + '/v2' + path, **options)
 
-    def upload(self, picture):
+    def upload(self, picture, **properties):
         """Make an image that the central store has; return its id."""
         answer = self.ask('post', '/images', json={
             'name': picture.path.name, 'disk_format': 'raw',
-            'container_format': 'bare'})
+            'container_format': 'bare', **properties})
         openstack.exceptions.raise_from_response(answer)
         image_id = answer.json()['id']
         with picture.path.open('rb') as file:
@@ -158,25 +162,27 @@ class ImageCloud:
 
     def content(self, store, image_id):
         """Return the SHA-512 of a copy, by ``rbd export``, or ``None``."""
+        return self.exported(store, store, f'{POOL}/{image_id}')
+
+    def exported(self, name, site, image):
+        """Return the SHA-512 of an RBD image of a site, or ``None``.
+
+        :param name: of nothing else that is exported at the same time.
+        """
+        scratch = self.lab.path(
+            'state', f'export-{name}-{image.replace("/", "-")}')
         try:
-            return ceph.rbd(
-                self.lab, store, 'export', '--no-progress',
-                f'{POOL}/{image_id}@snap', str(self._scratch(store))
-            ) is not None and self._hashed(store)
+            ceph.rbd(self.lab, site, 'export', '--no-progress',
+                     f'{image}@snap', str(scratch))
+            with scratch.open('rb') as file:
+                return hashlib.file_digest(file, 'sha512').hexdigest()
         except deadline.LabError:
             return None
         finally:
-            self._scratch(store).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
 
     def names(self, store, image_id):
         """Return what a pool has that belongs to an image, trash included."""
         found = ceph.rbd(self.lab, store, 'ls', POOL).split()
         trash = ceph.rbd(self.lab, store, 'trash', 'ls', POOL).splitlines()
         return [name for name in (*found, *trash) if image_id in name]
-
-    def _scratch(self, store):
-        return self.lab.path('state', f'export-{store}')
-
-    def _hashed(self, store):
-        with self._scratch(store).open('rb') as file:
-            return hashlib.file_digest(file, 'sha512').hexdigest()
