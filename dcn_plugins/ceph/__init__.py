@@ -11,6 +11,7 @@
 ``aio_window``    what is under way to librbd at one time
 ``sparse``        where a file or a block of bytes has data
 ``cluster``       a connection for copies, with small things on objects
+``reach``         whether a cluster answers
 ``copy_source``   an image that copies are made of
 ``copy_target``   an image that is made by copying
 ``image_handle``  an image whose data are not copied in memory

@@ -36,6 +36,7 @@ from dcn_plugins.cinder import lock_table
 from dcn_plugins.cinder import operation as operations
 from dcn_plugins.cinder import rbd_program
 from dcn_plugins.cinder import repair
+from dcn_plugins.conf import health
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
 from dcn_plugins.conf import volume_images
@@ -152,7 +153,7 @@ class DCNRBDDriver(rbd.RBDDriver):
                  'lock_wait_seconds=%s, fence=%s', version.version_string(),
                  self._backend_name, CONF.dcn.lock_wait_seconds,
                  CONF.dcn.fence)
-        unknown_options.warn(CONF, locking.GROUP.name)
+        unknown_options.warn(CONF, locking.GROUP.name, health.OPTS)
 
     def do_setup(self, context):
         """Refuse a cluster whose nodes would not see each other's locks.

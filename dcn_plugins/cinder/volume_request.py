@@ -25,6 +25,7 @@ from oslo_log import log as logging
 from dcn_plugins import admission
 from dcn_plugins.cinder import backend_sites
 from dcn_plugins.cinder import site_maps
+from dcn_plugins.conf import health
 from dcn_plugins.conf import locking
 from dcn_plugins.conf import unknown_options
 from dcn_plugins.conf import volume_images
@@ -240,7 +241,7 @@ def shared():
             volume_images.register_opts(conf)
             # cinder-volume may read the same file.
             locking.register_opts(conf)
-            unknown_options.warn(conf, volume_sites.GROUP.name)
+            unknown_options.warn(conf, volume_sites.GROUP.name, health.OPTS)
             _shared = VolumeRequests(conf.dcn)
             LOG.info('DCN site-aware scheduling of volumes (dcn_plugins %s), '
                      'site_lookup=%s image_locality=%s',

@@ -8,6 +8,7 @@
 ``locking``          cinder.conf: locks, the fence, what a caretaker does
 ``imagecopy``        glance-api.conf: how copies are asked for
 ``placement``        glance-api.conf: where images are to be
+``health``           both of the latter: what /healthcheck asks
 ``unknown_options``  finds misspelt options, which oslo.config ignores
 ``opts``             the lists that oslo-config-generator reads
 ===================  =====================================================

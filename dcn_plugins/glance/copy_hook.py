@@ -37,6 +37,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_messaging.notify import notifier
 
+from dcn_plugins.conf import health
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.conf import placement
 from dcn_plugins.conf import unknown_options
@@ -172,7 +173,8 @@ def _share(conf):
                 conf.dcn.placement_policy_file):
             LOG.warning('[dcn] placement_jobs_url has no effect: '
                         'placement_policy_file is not set')
-        unknown_options.warn(conf, imagecopy.GROUP.name, auth_opts)
+        unknown_options.warn(conf, imagecopy.GROUP.name, [
+            *auth_opts, *health.OPTS, *health.STORE_OPTS])
         _shared = _Shared(conf)
     return _shared
 

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask something that may not answer, and answer in time nevertheless.
+
+The question is asked by a thread of the operating system, also under
+eventlet: a call into librados would stop all requests, and a socket that is
+waited for would not know of the hub. Whoever has a request looks whether
+there is an answer, until the deadline. There is one thread at a time; one
+that does not come back is waited for by nobody, and no second one is begun.
+"""
+
+import os
+import threading
+import time
+
+from dcn_plugins.health import verdict
+from dcn_plugins import native
+
+#: How old an answer may be. A load balancer with several processes, or
+#: several load balancers, ask more often.
+KEEP_SECONDS = 1.0
+# An eventlet hub knows no event of native threads, so it is looked at.
+LOOK_SECONDS = 0.01
+
+
+class Probe:
+    """One question, with its last answer; thread-safe.
+
+    :param what: is asked, for people.
+    :param make: called in the thread, once in a process; returns the
+        question, which is called in the thread and returns a
+        :class:`~verdict.Verdict`. What it opens belongs to one process.
+    :param deadline_seconds: after which there is no answer.
+    """
+
+    def __init__(self, what, make, deadline_seconds, clock=time.monotonic,
+                 sleep=time.sleep):
+        self._what = what
+        self._make = make
+        self._deadline_seconds = deadline_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._attempt = None
+        self._question = None
+        self._pid = None
+
+    def begin(self):
+        """Have it asked, unless it is, or the last answer is new enough."""
+        with self._lock:
+            # Neither a thread nor what it has opened survives a fork.
+            if self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._attempt, self._question = None, _Question(self._make)
+            attempt = self._attempt
+            if attempt is None or attempt.is_over and (
+                    self._clock() - attempt.ended_at >= KEEP_SECONDS):
+                self._attempt = _Attempt(self._what, self._question,
+                                         self._clock)
+            return self._attempt
+
+    def verdict(self):
+        """Return the answer; never raises, and never takes longer than that.
+
+        Two requests at a time share one answer.
+        """
+        attempt = self.begin()
+        deadline = attempt.begun_at + self._deadline_seconds
+        while not attempt.is_over:
+            if self._clock() >= deadline:
+                return verdict.silent(
+                    self._what, self._clock() - attempt.begun_at)
+            self._sleep(LOOK_SECONDS)
+        return attempt.verdict
+
+
+class _Question:
+    """A question that is made when it is asked first."""
+
+    def __init__(self, make):
+        self._make = make
+        self._ask = None
+
+    def __call__(self):
+        if self._ask is None:
+            self._ask = self._make()
+        return self._ask()
+
+
+class _Attempt:
+    """A question that is being asked.
+
+    The thread may neither log nor use a lock of the service: under eventlet
+    these belong to the hub.
+    """
+
+    def __init__(self, what, question, clock):
+        self._what = what
+        self._question = question
+        self._clock = clock
+        self.begun_at = clock()
+        self.ended_at = None
+        self.verdict = None
+        native.module('threading').Thread(
+            target=self._run, name='dcn-health', daemon=True).start()
+
+    @property
+    def is_over(self):
+        return self.verdict is not None
+
+    def _run(self):
+        try:
+            found = self._question()
+        # Whatever it is, somebody waits for a word.
+        except BaseException as exc:
+            found = verdict.Verdict(False, f'{self._what} cannot be asked',
+                                    f'{type(exc).__name__}: {exc}')
+        # The verdict last: it says that all else is there.
+        self.ended_at = self._clock()
+        self.verdict = found
