@@ -67,8 +67,17 @@ class Question:
 
     def __call__(self):
         """Return the verdict; raises nothing that etcd is the cause of."""
+        end = time.monotonic() + self._seconds
         try:
-            self._client.transaction(self._transaction, self._seconds)
+            try:
+                self._client.transaction(self._transaction, self._seconds)
+            except exceptions.EtcdUnavailable:
+                # A connection that was idle may have been closed: such a
+                # failure is found out at once, and says nothing.
+                left = end - time.monotonic()
+                if left < self._seconds / 2:
+                    raise
+                self._client.transaction(self._transaction, left)
         except exceptions.EtcdError as exc:
             return verdict.Verdict(False, f'{_WHAT} takes no writes',
                                    str(exc))

@@ -20,6 +20,9 @@ from dcn_plugins import native
 KEEP_SECONDS = 1.0
 # An eventlet hub knows no event of native threads, so it is looked at.
 LOOK_SECONDS = 0.01
+# What was bad is said at once while it is asked again, if it is not older
+# than this: a load balancer that has to hear it twice shall not wait twice.
+BAD_SECONDS = 10.0
 
 
 class Probe:
@@ -55,7 +58,7 @@ class Probe:
             if attempt is None or attempt.is_over and (
                     self._clock() - attempt.ended_at >= KEEP_SECONDS):
                 self._attempt = _Attempt(self._what, self._question,
-                                         self._clock)
+                                         self._clock, attempt)
             return self._attempt
 
     def verdict(self):
@@ -64,6 +67,8 @@ class Probe:
         Two requests at a time share one answer.
         """
         attempt = self.begin()
+        if attempt.bad_before is not None and not attempt.is_over:
+            return attempt.bad_before
         deadline = attempt.begun_at + self._deadline_seconds
         while not attempt.is_over:
             if self._clock() >= deadline:
@@ -93,13 +98,18 @@ class _Attempt:
     these belong to the hub.
     """
 
-    def __init__(self, what, question, clock):
+    def __init__(self, what, question, clock, before=None):
         self._what = what
         self._question = question
         self._clock = clock
         self.begun_at = clock()
         self.ended_at = None
         self.verdict = None
+        #: The answer before, if it was a bad one of just now.
+        self.bad_before = None
+        if before and not before.verdict.is_good and (
+                self.begun_at - before.ended_at < BAD_SECONDS):
+            self.bad_before = before.verdict
         native.module('threading').Thread(
             target=self._run, name='dcn-health', daemon=True).start()
 

@@ -133,6 +133,26 @@ class ProbeTest(unittest.TestCase):
         self.wait_until_over()
         self.assertEqual(GOOD, self.probe.verdict())
 
+    def test_what_was_bad_just_now_is_said_at_once(self):
+        self.answers = [BAD]
+        self.probe.verdict()
+        self.go_on.clear()
+        self.now += 2
+        before = self.now
+        self.assertEqual(BAD, self.probe.verdict())
+        self.assertEqual(before, self.now)
+        self.answers = [GOOD]
+        self.go_on.set()
+        self.wait_until_over()
+        self.assertEqual(GOOD, self.probe.verdict())
+
+    def test_what_was_bad_long_ago_is_not(self):
+        self.answers = [BAD]
+        self.probe.verdict()
+        self.answers = [GOOD]
+        self.now += 11
+        self.assertEqual(GOOD, self.probe.verdict())
+
     def test_two_requests_share_an_answer(self):
         self.go_on.clear()
         attempts = {self.probe.begin() for _request in range(5)}
@@ -158,7 +178,7 @@ class ProbeTest(unittest.TestCase):
 
         there = probe.Probe('it', make, 2.0, lambda: self.now, self.sleep)
         self.assertFalse(there.verdict().is_good)
-        self.now += 2
+        self.now += 11
         self.assertTrue(there.verdict().is_good)
 
     def test_a_fork_has_its_own(self):
