@@ -6,6 +6,8 @@ up to date is an error. In both cases oslo-config-validator must accept each
 sample, with every option set to its default, next to the service's own
 options, and must refuse the same sample with one option misspelt.
 
+So it must accept what our plugin of DevStack writes.
+
 The sample of Nova's policy file is written by hand. oslo.policy must know each
 of its rules beside Nova's own, and they must close what ``dcn-status`` warns
 of.
@@ -26,6 +28,7 @@ from oslo_upgradecheck import upgradecheck
 
 from dcn_plugins.cmd import policy_checks
 from dcn_plugins.nova import cross_site_policy
+from tests.unit.devstack import stacked
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GENERATOR = ROOT / 'etc' / 'oslo-config-generator'
@@ -57,6 +60,9 @@ _OPTION = re.compile(r'^#(\w+ = )', re.MULTILINE)
 POLICY = 'etc/nova/policy.dcn.yaml.sample'
 #: The rule of a named host, and the release of Nova that has brought it.
 NAMED_HOST = 'os_compute_api:os-migrate-server:migrate_live:host', 32
+_BACKEND = re.compile(r'^\[(central|dcn0|dcn1|ceph)\]$', re.MULTILINE)
+_AUTH = re.compile(r'^(username|password|auth_url|project_name|'
+                   r'(user|project)_domain_id) = .*$', re.MULTILINE)
 _RULE = re.compile(r'^#("[^"]+": )', re.MULTILINE)
 
 
@@ -160,6 +166,26 @@ def check_policy():
     return complaints
 
 
+def check_devstack():
+    """Return the complaints about what our plugin of DevStack writes."""
+    complaints = []
+    with tempfile.TemporaryDirectory() as scratch:
+        stack = stacked.Stacked(scratch)
+        stack.run(*stacked.PHASES)
+        for service, name in stacked.CONFIGURATION.items():
+            text = stack.text(name)
+            # No generator knows the sections of backends, nor what stands
+            # there because of "auth_type = password".
+            text = _BACKEND.sub('[backend_defaults]', text)
+            text = _AUTH.sub('', text)
+            done = validate(service, text)
+            if done.returncode:
+                complaints.append(f'devstack: {service}: refused: '
+                                  f'{done.stdout}{done.stderr}')
+            print(f'devstack, {service}: {text.count(" = ")} options')
+    return complaints
+
+
 def main():
     """Generate and validate all samples; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -168,7 +194,7 @@ def main():
     arguments = parser.parse_args()
     complaints = [text for service in SERVICES
                   for text in check(service, arguments.check)]
-    complaints += check_policy()
+    complaints += check_policy() + check_devstack()
     for text in complaints:
         print(f'error: {text}', file=sys.stderr)
     return bool(complaints)
