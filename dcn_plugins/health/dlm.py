@@ -40,7 +40,7 @@ class DLMCheck(extension.ProbesExtension):
         health.register_opts(self.oslo_conf)
         seconds = self.oslo_conf.dcn.health_deadline_seconds
         settings = settings_of(self.oslo_conf)
-        context = _context(settings)
+        context = tls_context(settings, SOURCE)
         return [probe.Probe(
             _WHAT, lambda: Question(settings, context, seconds), seconds)], []
 
@@ -97,10 +97,15 @@ def settings_of(conf):
             SOURCE, 'it is not set, and this service has no '
             f'{connection.BACKEND_URL}', 'Set it to the etcd of the site, '
             'or take dcn_dlm out of the backends of the health check')
-    return connection.settings_of(_ours(url), source)
+    return connection.settings_of(ours(url), source)
 
 
-def _context(settings):
+def tls_context(settings, source):
+    """Return the context for a :class:`Question`, ``None`` without TLS.
+
+    :param source: the option that has the URL.
+    :raises ConfigError: if a file is of no use.
+    """
     if not settings.endpoints[0].is_tls:
         return None
     try:
@@ -108,7 +113,7 @@ def _context(settings):
             settings.ca_cert, settings.cert_cert, settings.cert_key)
     except OSError as exc:
         raise exceptions.ConfigError(
-            SOURCE, 'a file of ca_cert, cert_cert or cert_key is of no use '
+            source, 'a file of ca_cert, cert_cert or cert_key is of no use '
             f'({exc})', 'Name files in PEM that the service may read'
         ) from exc
 
@@ -121,7 +126,7 @@ def _backend_url(conf):
         return None
 
 
-def _ours(text):
+def ours(text):
     """Return the URL of one of tooz' own drivers as one of ours."""
     scheme, separator, rest = text.partition('://')
     if scheme not in STOCK_SCHEMES:

@@ -188,3 +188,37 @@ sys.exit(status.main(["upgrade", "check"]))
         self.assert_one_result(self.run_without('nova.db.api.models'),
                                upgradecheck.Code.FAILURE,
                                'Nova cannot be imported: ')
+
+
+class OtherServicesTest(StatusTestCase):
+
+    def run_other(self, service, text):
+        self.files.conf = self.files.write(f'{service}.conf', text)
+        return self.run_status('--service', service, 'upgrade', 'check')
+
+    def test_cinder(self):
+        self.assertEqual(2, self.run_other(
+            'cinder', '[DEFAULT]\ncluster = dcn0\n'))
+        self.assertIn('Check: Coordination', self.text(self.out))
+        self.assertNotIn('Forced evacuation', self.text(self.out))
+
+    def test_glance(self):
+        self.assertEqual(2, self.run_other(
+            'glance', '[dcn]\nplacement_policy_file = /gone\n'))
+        self.assertIn('Check: Placement policy', self.text(self.out))
+
+    def test_value_that_is_not_valid(self):
+        self.assertEqual(2, self.run_other(
+            'glance', '[dcn]\nhealth_deadline_seconds = 0\n'))
+        self.assertIn('health_deadline_seconds', self.text(self.out))
+
+    def test_another_one(self):
+        error = self.assertRaises(SystemExit, self.run_other, 'swift', '')
+        self.assertEqual(2, error.code)
+        self.assertIn('swift', self.text(self.err))
+
+    def test_not_installed(self):
+        self.useFixture(fixtures.MonkeyPatch(
+            'importlib.util.find_spec', lambda name: None))
+        self.assertEqual(1, self.run_other('cinder', ''))
+        self.assertIn('skipped: Cinder is not installed', self.text(self.out))
