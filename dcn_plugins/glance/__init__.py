@@ -73,8 +73,7 @@ What becomes of a copy whose glance-api is killed:
 
 What is compared with the pools, by ``dcn-scrub``:
 
-==================  =================================================================  ======================================================
-
+==================  ======================================================
 ``scrub``           the command
 ``drift_search``    two looks at both sides
 ``drift_rules``     which differences are drift (pure)
@@ -85,7 +84,8 @@ What is compared with the pools, by ``dcn-scrub``:
 ``drift_repair``    sets right what is ours
 ``location_api``    has Glance remove a location
 ``drift_text``      the result, for people and programs (pure)
-=======
+==================  ======================================================
+
 Whether the service is of use:
 
 ==================  ======================================================
