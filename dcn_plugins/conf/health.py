@@ -17,11 +17,12 @@ OPTS = [
              'etcd and Ceph.'),
     cfg.StrOpt(
         'health_etcd_url', secret=True,
-        help='The etcd that the health check dcn_dlm asks: '
-             'dcn-etcd3+http://HOST:PORT,HOST:PORT (or dcn-etcd3+https), as '
-             'in [coordination] backend_url. Unset means that URL, which '
-             'cinder-api has; glance-api has none. A check that has no etcd '
-             'to ask checks nothing and passes, with an error in the log.'),
+        help='URL of the etcd that the health check dcn_dlm asks, as of '
+             '[coordination] backend_url: '
+             'dcn-etcd3+http://HOST:PORT,HOST:PORT (or dcn-etcd3+https). '
+             'Unset means that option, which cinder-api has; glance-api has '
+             'none. A check that has no etcd to ask checks nothing and '
+             'passes, with an error in the log.'),
 ]
 
 STORE_OPTS = [

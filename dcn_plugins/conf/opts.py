@@ -22,7 +22,7 @@ def list_cinder_opts():
     group = cfg.OptGroup(
         'dcn', title='DCN locks, images and sites',
         help='Locks of the RBD driver and volumes from images, read by '
-             'cinder-volume, site-aware scheduling, read by '
+             'cinder-volume, scheduling by sites, read by '
              'cinder-scheduler, and health checks, read by cinder-api.')
     # One entry for the group, as each gets a heading of its own.
     return [(group, locking.OPTS + volume_images.OPTS + volume_sites.OPTS
