@@ -16,8 +16,9 @@ from dcn_plugins.health import verdict
 from dcn_plugins import native
 
 #: How old an answer may be. A load balancer with several processes, or
-#: several load balancers, ask more often.
-KEEP_SECONDS = 1.0
+#: several load balancers, ask more often. Less than a second: one that asks
+#: once a second is to hear something new each time.
+KEEP_SECONDS = 0.9
 # An eventlet hub knows no event of native threads, so it is looked at.
 LOOK_SECONDS = 0.01
 # What was bad is said at once while it is asked again, if it is not older
