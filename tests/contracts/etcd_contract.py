@@ -228,3 +228,29 @@ class EtcdContract:
         found.release(later[0])
         self.assertIsNotNone(found.acquire([('b', 'x')], 0))
         self.assertTrue(found.break_('b'))
+
+    def test_what_operators_read(self):
+        """Keys with their leases, how many there are, and how long they last.
+
+        """
+        hold = self.claim(1)
+        self.take(hold)
+        everything = etcd_requests.range_of(self.prefix)
+        answer = self.client.call('/kv/range', {
+            **everything, 'count_only': True}, SECONDS)
+        self.assertEqual(('1', False), (answer['count'], 'kvs' in answer))
+        item, = self.client.call('/kv/range', everything, SECONDS)['kvs']
+        self.assertEqual(str(self.leases[0]), item['lease'])
+        told = self.client.call('/lease/timetolive', {'ID': item['lease']},
+                                SECONDS)
+        self.assertEqual('60', told['grantedTTL'])
+        self.assertLessEqual(int(told['TTL']), 60)
+        self.revoke(self.leases[0])
+        told = self.client.call('/lease/timetolive', {'ID': item['lease']},
+                                SECONDS)
+        self.assertEqual('-1', told['TTL'])
+        # A key without a lease has no such field.
+        self.client.transaction(etcd_requests.transaction(success=[
+            etcd_requests.put(f'{self.prefix}/x')]), SECONDS)
+        item, = self.client.call('/kv/range', everything, SECONDS)['kvs']
+        self.assertEqual('0', item.get('lease', '0'))

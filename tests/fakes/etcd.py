@@ -136,10 +136,14 @@ class Store:
             {'key': key, 'create_revision': str(self.items[key].created),
              'mod_revision': str(self.items[key].changed),
              **({'value': self.items[key].value} if self.items[key].value
-                and not body.get('keys_only') else {})}
+                and not body.get('keys_only') else {}),
+             **({'lease': str(self.items[key].lease)}
+                if self.items[key].lease else {})}
             for key in self._range(body) if key in self.items]
         if not found:
             return {}
+        if body.get('count_only'):
+            return {'count': str(len(found))}
         limit = int(body.get('limit', 0)) or len(found)
         return {'kvs': found[:limit], 'count': str(len(found)),
                 **({'more': True} if len(found) > limit else {})}
@@ -236,6 +240,11 @@ class Client:
             alive = int(body['ID']) in self.store.leases
             return {'result': {'ID': body['ID'], 'TTL': '60'} if alive
                     else {'ID': body['ID']}}
+        if path == '/lease/timetolive':
+            alive = int(body['ID']) in self.store.leases
+            return {'ID': body['ID'], **(
+                {'TTL': '60', 'grantedTTL': '60'} if alive
+                else {'TTL': '-1'})}
         if path == '/lease/revoke':
             self.store.expire(int(body['ID']))
             return {}
