@@ -157,6 +157,39 @@ class EtcdRefused(EtcdError):
         super().__init__(f'etcd refuses: {message}')
 
 
+class ServiceError(DCNError):
+    """Report that an API of the cloud has not done what it was asked.
+
+    :param service: for people.
+    :param status: of HTTP; ``None`` if there was no answer.
+    """
+
+    exit_code = 1
+
+    def __init__(self, service, reason, remedy, status=None):
+        self.service = service
+        self.reason = reason
+        self.remedy = remedy
+        self.status = status
+        if status is not None:
+            self.outcome = Outcome.NOTHING_DONE
+        super().__init__(f'{service}: {reason}. {remedy}')
+
+
+class NotDone(DCNError):
+    """Report a command of an operator that was done in part or not at all.
+
+    :param remedy: what to do, as a sentence.
+    """
+
+    outcome = Outcome.PARTIAL
+
+    def __init__(self, problem, remedy):
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f'{problem}. {remedy}')
+
+
 class CopyError(DCNError):
     """Base of errors of copying one image."""
 
