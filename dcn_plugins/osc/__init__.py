@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack dcn``: all sites of a cloud from one place.
+
+It is loaded by python-openstackclient, which is no requirement of ours, and
+runs where operators are. It imports no host service and asks public APIs only,
+and etcd for jobs and locks.
+
+==================  ======================================================
+``plugin``          what python-openstackclient asks a plugin for
+``client``          all that a command uses: APIs, etcd, settings
+``settings``        where jobs, locks and the policy are (pure)
+``service``         one API of the cloud, with a deadline for each call
+``cloud``           the questions to Nova, placement, Cinder and Glance
+``reading``         many readers at a time, each with its deadline
+``memory``          when the etcd of a site was last heard
+``fact``            something that is known, since when, or why not (pure)
+``columns``         facts for tables and for programs
+==================  ======================================================
+
+Sites:
+
+==================  ======================================================
+``site_entry``      sites and their hosts, of aggregates (pure)
+``site_services``   services of Nova and Cinder, by their sites (pure)
+``site_facts``      what the answers of all services say of sites (pure)
+``pane``            reads all of it
+``site``            ``dcn site list|show``
+``step``            plans of changes, made of what is there (pure)
+``site_change``     does the steps of a plan
+``change_command``  what all commands with a plan have
+``site_edit``       ``dcn site create|set|add host|remove host|delete``
+``site_cordon``     ``dcn site cordon|uncordon``
+==================  ======================================================
+
+Images, jobs, locks:
+
+==================  ======================================================
+``named_image``     the image and the stores that somebody names
+``image_matrix``    which image is in which store, or on its way (pure)
+``image_copy``      one request for copies, and how it goes on
+``image``           ``dcn image list|show|copy|policy explain``
+``job``             ``dcn job list|show|retry|cancel|pause|resume``
+``locked``          who holds a lock, waits, or has died with it (pure)
+``lock_list``       all locks of one etcd
+``lock``            ``dcn lock list|show``
+``explanation``     why something is where it is (pure)
+``explain``         ``dcn explain server|volume|image``
+==================  ======================================================
+"""

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that a command uses: APIs, etcd, settings."""
+
+import dataclasses
+import functools
+import hashlib
+import os
+
+import yaml
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import connection
+from dcn_plugins.locking import lock_keys
+from dcn_plugins.osc import cloud
+from dcn_plugins.osc import lock_list
+from dcn_plugins.osc import memory
+from dcn_plugins.osc import settings
+from dcn_plugins.placement import jobs
+from dcn_plugins.placement import policy_text
+
+CLOUDS = 'clouds.yaml'
+
+
+class Client:
+    """What the commands of one call have; it asks nobody for anything yet.
+
+    :param instance: the client manager of osc-lib.
+    :raises ConfigError: if the settings are of no use.
+    """
+
+    def __init__(self, instance):
+        options = instance._cli_options.config
+        path = options.get('dcn_config_file')
+        self.settings = (_read(path) if path else settings.settings_of(
+            options.get('dcn'), CLOUDS))
+        self.cloud = cloud.Cloud(instance.session, instance.interface,
+                                 instance.region_name)
+        self.memory = memory.Memory(_memory_path(options))
+        self._connections = []
+
+    @functools.cached_property
+    def policy(self):
+        """The placement policy, or ``None`` if none is named.
+
+        :raises ConfigError: if it is of no use.
+        """
+        path = self.settings.policy_file
+        if not path:
+            return None
+        try:
+            with open(path, encoding='utf-8') as file:
+                return policy_text.policy_of(file.read(), path)
+        except (OSError, UnicodeDecodeError) as exc:
+            raise exceptions.ConfigError(
+                path, f'it cannot be read: {exc}',
+                self.settings.remedy('policy_file')) from exc
+
+    @functools.cached_property
+    def jobs(self):
+        """All jobs of the cloud, or ``None`` if no etcd is named.
+
+        :raises ConfigError: if the URL is of no use.
+        """
+        url = self.settings.jobs_url
+        if not url:
+            return None
+        found, client = self._etcd(url, 'jobs_url')
+        return jobs.Jobs(client, f'{found.namespace}/placement')
+
+    def needed_jobs(self):
+        """Return all jobs of the cloud.
+
+        :raises ConfigError: if no etcd is named.
+        """
+        if self.jobs is None:
+            raise exceptions.ConfigError(
+                self.settings.source, 'it does not say where the jobs are',
+                f'{self.settings.remedy("jobs_url")}, to what '
+                '[dcn] placement_jobs_url of glance-api.conf is')
+        return self.jobs
+
+    def locks_of(self, site, seconds):
+        """Return the :class:`~dcn_plugins.osc.lock_list.LockList` of a site.
+
+        ``None`` if no etcd is named for it.
+
+        :param seconds: within which all its members are to be tried.
+        :raises ConfigError: if the URL is of no use.
+        """
+        url = self.settings.locks_url_of(site)
+        if not url:
+            return None
+        found, client = self._etcd(url, 'locks_url', seconds)
+        return lock_list.LockList(client, lock_keys.Keys(
+            f'{found.namespace}/locks'))
+
+    def close(self):
+        """Close the connections to etcd; never raises."""
+        for one in self._connections:
+            one.close()
+
+    def _etcd(self, url, key, seconds=None):
+        source = f'{self.settings.source}, {key}'
+        found = connection.settings_of(url, source)
+        if seconds is not None:
+            # Else the first member that hangs takes all of the time.
+            found = dataclasses.replace(found, attempt_seconds=min(
+                found.attempt_seconds, seconds / len(found.endpoints)))
+        made = connection.Connection(found, source=source)
+        self._connections.append(made.client)
+        return found, made.client
+
+
+def _memory_path(options):
+    # Of several clouds each has its own.
+    auth = (options.get('auth') or {}).get('auth_url') or ''
+    digest = hashlib.sha256(auth.encode()).hexdigest()[:16]
+    base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(base, 'dcn_plugins', f'{digest}.json')
+
+
+def _read(path):
+    try:
+        with open(path, encoding='utf-8') as file:
+            found = yaml.safe_load(file)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as exc:
+        # What yaml says has a part of the file, which may hold a password.
+        reason = (exc.strerror if isinstance(exc, OSError) else
+                  'it is no YAML in UTF-8')
+        raise exceptions.ConfigError(
+            path, f'it cannot be read: {reason}',
+            'Correct --os-dcn-config-file or OS_DCN_CONFIG_FILE') from exc
+    if isinstance(found, dict) and set(found) == {'dcn'}:
+        found = found['dcn']
+    return settings.settings_of(found, path)

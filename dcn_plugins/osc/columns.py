@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts for tables and for programs."""
+
+from cliff import columns
+
+from dcn_plugins.osc import fact as facts
+
+
+class FactColumn(columns.FormattableColumn):
+    """A fact: for people as its text, for programs with its age and reason.
+
+    :param told: makes a text of its value.
+    """
+
+    def __init__(self, fact, now, told=str):
+        super().__init__(fact.for_programs(now))
+        self._fact = fact
+        self._now = now
+        self._told = told
+
+    def human_readable(self):
+        return self._fact.text(self._now, self._told)
+
+
+class DatedColumn(FactColumn):
+    """A fact that tells people its age in any case, or its problem."""
+
+    def human_readable(self):
+        told = super().human_readable()
+        age = self._fact.age_seconds(self._now)
+        if not self._fact.is_known:
+            told = told if self._fact.is_asked else 'not asked'
+            return f'{told}: {self._fact.problem}'
+        if age is None or age > facts.OLD_SECONDS:
+            return told
+        return f'{told} ({facts.duration(age)} ago)'
+
+
+class ListColumn(columns.FormattableColumn):
+    """Several names."""
+
+    def human_readable(self):
+        return ', '.join(map(str, self._value))
+
+
+class AgeColumn(columns.FormattableColumn):
+    """A length of time in seconds, or ``None``."""
+
+    def human_readable(self):
+        return '-' if self._value is None else facts.duration(self._value)
+
+
+def ratio(value):
+    """Return the text of ``{'up': 2, 'total': 3, 'disabled': [...]}``."""
+    off = len(value.get('disabled', ()))
+    return f'{value["up"]}/{value["total"]}' + (
+        f', {off} disabled' if off else '')
+
+
+def volumes(value):
+    """Return the text of what is known of cinder-volume."""
+    told = ratio(value) if value['total'] else 'none'
+    clusters = value['clusters']
+    up = sum(found['state'] == 'up' for found in clusters)
+    return told + (f' in {up}/{len(clusters)} clusters' if clusters else '')
+
+
+def room(value):
+    """Return the text of what is free by placement."""
+    cpus, memory = value['vcpu'], value['memory_mb']
+    return (f'{cpus["free"]:.0f}/{cpus["capacity"]:.0f} vCPU, '
+            f'{memory["free"] / 1024:.1f}/{memory["capacity"] / 1024:.1f} '
+            'GiB')
+
+
+def images(value):
+    """Return the text of how many images are there."""
+    if value['wanted'] is None:
+        return f'{value["present"]}'
+    return (f'{value["present"]} present, '
+            f'{value["wanted"] - value["lacking"]}/{value["wanted"]} wanted')
+
+
+def backlog(value):
+    """Return the text of how many copies are still to be made."""
+    parts = [f'{number} {name}' for name, number in value.items()
+             if number and name != 'jobs']
+    return f'{value["jobs"]}' + (f' ({", ".join(parts)})' if parts else '')
+
+
+def locks(value):
+    """Return the text of a site's etcd."""
+    return f'ok, {value["keys"]} keys'
+
+
+def names(value):
+    """Return the text of some names."""
+    return ', '.join(value)
+
+
+TEXTS = {'hosts': ratio, 'room': room, 'volumes': volumes, 'locks': locks,
+         'store': names, 'images': images, 'backlog': backlog}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One API of the cloud, with a deadline for each call."""
+
+from keystoneauth1 import adapter
+from keystoneauth1 import exceptions as ks_exceptions
+
+from dcn_plugins import exceptions
+
+_REMEDIES = {
+    401: 'Log in again',
+    403: 'Use the credentials of an administrator',
+    404: 'See whether the name or id is right',
+    406: 'Use a release of the service that dcn_plugins supports',
+    409: 'See what else happens to it, and try again',
+}
+
+
+class Service:
+    """Calls to one API; thread-safe, as its session is.
+
+    :param session: of keystoneauth.
+    :param kind: its type in the catalogue.
+    :param name: for people.
+    :param version: its microversion, ``None`` for none.
+    """
+
+    def __init__(self, session, kind, name, version=None, interface=None,
+                 region=None):
+        self.name = name
+        self._adapter = adapter.Adapter(
+            session, service_type=kind, interface=interface,
+            region_name=region, default_microversion=version,
+            connect_retries=0, status_code_retries=0)
+
+    def get(self, path, seconds, version=None):
+        """Return the JSON of an answer; see :meth:`call`."""
+        return self.call('GET', path, seconds, version=version)
+
+    def call(self, method, path, seconds, body=None, version=None):
+        """Return the JSON of an answer; empty if it has none.
+
+        :param seconds: how long it may be silent.
+        :param version: a microversion for this call.
+        :raises ServiceError: whatever goes wrong; its status is that of HTTP.
+        """
+        try:
+            answer = self._adapter.request(
+                path, method, timeout=seconds,
+                **({} if body is None else {'json': body}),
+                **({} if version is None else {'microversion': version}))
+            return answer.json() if answer.content else {}
+        except ks_exceptions.HttpError as exc:
+            status = exc.http_status
+            raise exceptions.ServiceError(
+                self.name, str(exc).rstrip('.'), _REMEDIES.get(
+                    status, 'See the log of the service'), status) from exc
+        except (ks_exceptions.ConnectTimeout,
+                ks_exceptions.ConnectFailure) as exc:
+            raise exceptions.ServiceError(
+                self.name, f'it does not answer: {exc}'.rstrip('.'),
+                'See whether it runs and can be reached') from exc
+        except (ks_exceptions.CatalogException,
+                ks_exceptions.AuthPluginException) as exc:
+            raise exceptions.ServiceError(
+                self.name, str(exc).rstrip('.'),
+                'See --os-region-name, --os-interface and the catalogue'
+            ) from exc
+        except ks_exceptions.ClientException as exc:
+            raise exceptions.ServiceError(
+                self.name, str(exc).rstrip('.'),
+                'See whether it can be reached') from exc
+        except ValueError as exc:
+            raise exceptions.ServiceError(
+                self.name, f'the answer to {path} is no JSON',
+                'See what answers in its place') from exc
+
+    def version_prefix(self, version):
+        """Return the part of a path that an endpoint may have, or ``''``."""
+        url = self._adapter.get_endpoint() or ''
+        return '' if url.rstrip('/').endswith(f'/{version}') else f'/{version}'

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack dcn site list|show``: what is known of sites, and how old."""
+
+import argparse
+import time
+
+from osc_lib.command import command
+
+from dcn_plugins.osc import columns
+from dcn_plugins.osc import fact as facts
+from dcn_plugins.osc import pane
+
+HEADINGS = ('Site', 'State', 'Health', 'AZs', 'Hosts', 'Free',
+            'cinder-volume', 'etcd', 'Stores', 'Images', 'Backlog', 'Age')
+_FACTS = ('hosts', 'room', 'volumes', 'locks', 'store', 'images', 'backlog')
+
+
+def add_deadlines(parser):
+    """Add how long an answer may take."""
+    parser.add_argument(
+        '--site-seconds', type=_seconds, default=pane.SITE_SECONDS,
+        metavar='<seconds>',
+        help='How long the etcd of one site may take to answer; a site that '
+             'takes longer is shown as unknown (default: %(default)s)')
+    parser.add_argument(
+        '--service-seconds', type=_seconds, default=pane.SERVICE_SECONDS,
+        metavar='<seconds>',
+        help='How long Nova, placement, Cinder and Glance may each take '
+             '(default: %(default)s)')
+
+
+def _seconds(text):
+    """Return a length of time.
+
+    :raises ArgumentTypeError: if it is none in which anybody can answer.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    # Also "nan" is none of these.
+    if not 0.05 <= found <= 3600:
+        raise argparse.ArgumentTypeError(f'{text}: give 0.05 to 3600 seconds')
+    return found
+
+
+def pane_of(app, arguments):
+    """Return the :class:`~dcn_plugins.osc.pane.Pane` of a command."""
+    return pane.Pane(app.client_manager.dcn, arguments.site_seconds,
+                     arguments.service_seconds)
+
+
+class ListSites(command.Lister):
+    """List all sites with their state, health, room and images.
+
+    What is not known is shown as unknown, with the time of the last sign of
+    life. "Age" is that of the oldest fact of a line.
+    """
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'site', nargs='*', metavar='<site>',
+            help='Name of a site (default: all)')
+        add_deadlines(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        reader = pane_of(self.app, parsed_args)
+        found = reader.sites(parsed_args.site)
+        for host, names in reader.astray.items():
+            self.log.warning(
+                '%s is in the sites %s at once and counts in none: take it '
+                'out of an aggregate', host, ' and '.join(names))
+        now = time.time()
+        return HEADINGS, [row_of(site, now) for site in found]
+
+
+class ShowSite(command.ShowOne):
+    """Show all that is known of one site, each fact with its age."""
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument('site', metavar='<site>', help='Name of a site')
+        add_deadlines(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        site, = pane_of(self.app, parsed_args).sites([parsed_args.site])
+        found = list(fields_of(site, time.time()))
+        return tuple(zip(*found))
+
+
+def row_of(site, now):
+    """Return the line of a site."""
+    entry = site.entry
+    oldest = facts.oldest(site.facts.values())
+    return (
+        entry.name, str(entry.state), columns.FactColumn(site.health, now),
+        columns.ListColumn(list(entry.zones)),
+        *(columns.FactColumn(site.facts[name], now, columns.TEXTS[name])
+          for name in _FACTS),
+        columns.AgeColumn(None if oldest is None
+                          else round(max(0.0, now - oldest), 1)))
+
+
+def fields_of(site, now):
+    """Yield ``(name, value)`` of all that is known of a site."""
+    entry = site.entry
+    yield 'name', entry.name
+    yield 'state', str(entry.state)
+    yield 'health', columns.DatedColumn(site.health, now)
+    for name in ('zones', 'groups', 'projects', 'stores', 'faults'):
+        yield name, columns.ListColumn(list(getattr(entry, name)))
+    yield 'priority', entry.priority
+    yield 'aggregates', columns.ListColumn(
+        [found['name'] for found in entry.aggregates])
+    for name in _FACTS:
+        yield ({'room': 'free', 'volumes': 'cinder_volume', 'locks': 'etcd',
+                'store': 'stores_known'}.get(name, name),
+               columns.DatedColumn(site.facts[name], now,
+                                   columns.TEXTS[name]))
+    for name, key in (('hosts_down', 'down'), ('hosts_disabled', 'disabled')):
+        yield name, columns.ListColumn((site.hosts.value or {}).get(key, []))
+    volumes = site.volumes.value or {}
+    yield 'clusters', columns.ListColumn([
+        f'{found["name"]}: {found["state"]}, {found["hosts_down"]} of '
+        f'{found["hosts"]} down' for found in volumes.get('clusters', ())])
+    yield 'pools', columns.ListColumn([
+        f'{pool["name"]}: {pool["free_gb"]}/{pool["total_gb"]} GB free, '
+        f'FSID {pool["fsid"]}' for pool in volumes.get('pools', ())])
