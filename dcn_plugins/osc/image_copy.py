@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request for copies of an image, and how it goes on."""
+
+import time
+
+from dcn_plugins import exceptions
+from dcn_plugins.osc import site_facts
+from dcn_plugins.placement import image as images
+from dcn_plugins.placement import verdict
+
+#: Between two looks at an image that is copied.
+LOOK_SECONDS = 2.0
+
+_IMPORTING, _FAILED = ('os_glance_importing_to_stores',
+                       'os_glance_failed_import')
+
+
+class ImageCopy:
+    """Copies of one image to some stores.
+
+    :param cloud: :class:`~dcn_plugins.osc.cloud.Cloud`.
+    :param stores: names of all that is wanted.
+    :param seconds: how long Glance may take for an answer.
+    """
+
+    def __init__(self, cloud, image_id, stores, seconds,
+                 clock=time.monotonic, sleep=time.sleep):
+        self._cloud = cloud
+        self._image_id = image_id
+        self._stores = tuple(stores)
+        self._seconds = seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._asked = ()
+        self._states = {}
+        # That an earlier import has failed says nothing of this one.
+        self._stale = set()
+
+    def refuse_forbidden(self, policy, image, stores):
+        """Ask for nothing that a residency forbids.
+
+        glance-api refuses it, too, if it has our paste filter.
+
+        :param policy: ``None`` if none is known.
+        :raises NotDone: that names the residency.
+        """
+        if policy is None:
+            return
+        found = verdict.decide(images.image_of(image), policy,
+                               frozenset(stores), time.time())
+        for store in self._stores:
+            if store in found.forbidden:
+                told = found.verdict(store)
+                raise exceptions.NotDone(
+                    f'the residency {told.rule!r} ({policy.source} line '
+                    f'{told.line}) forbids {store}; nothing was copied',
+                    'Allowed are ' + ', '.join(
+                        sorted(set(stores) - found.forbidden)))
+
+    def request(self, image):
+        """Ask Glance for copies to the stores that lack the image.
+
+        :raises ServiceError: if Glance refuses.
+        """
+        present = site_facts.stores_of(image)
+        self._states = {store: 'present' if store in present else 'requested'
+                        for store in self._stores}
+        self._stale = set(_names(image.get(_FAILED)))
+        self._asked = tuple(store for store in self._stores
+                            if store not in present)
+        if self._asked:
+            self._cloud.copy_image(self._image_id, self._asked, self._seconds)
+
+    def wait(self, seconds, say):
+        """Wait until each copy is there or has failed.
+
+        :param say: called with a line for each change.
+        :raises NotDone: if a copy has failed, or if the time is over.
+        """
+        ends_at = self._clock() + seconds
+        while not self._look(say):
+            if self._clock() >= ends_at:
+                raise exceptions.NotDone(
+                    f'image {self._image_id} is not in '
+                    f'{", ".join(self._in_state("requested", "copying"))} '
+                    f'after {seconds:g} s', 'Glance goes on: see "openstack '
+                    f'dcn image show {self._image_id}"')
+            self._sleep(min(LOOK_SECONDS,
+                            max(0.0, ends_at - self._clock())))
+        failed = self._in_state('failed')
+        if failed:
+            raise exceptions.NotDone(
+                f'the copy of image {self._image_id} to {", ".join(failed)} '
+                'has failed', 'See the log of glance-api for the reason, and '
+                'ask again: what is there is not copied again')
+
+    def result(self):
+        """Return the pairs of store and state."""
+        return list(self._states.items())
+
+    def _look(self, say):
+        try:
+            image = self._cloud.get_image(self._image_id, self._seconds)
+        except exceptions.ServiceError as exc:
+            if exc.status == 404:
+                raise exceptions.NotDone(
+                    f'image {self._image_id} was deleted meanwhile',
+                    'There is nothing left to do') from exc
+            # It is asked again, as long as there is time.
+            say(str(exc))
+            return False
+        failed = set(_names(image.get(_FAILED)))
+        self._stale &= failed
+        for store in self._asked:
+            state = self._state(image, store, failed)
+            if state != self._states[store]:
+                self._states[store] = state
+                say(f'{store}: {state} ({self._count()})')
+        return not self._in_state('requested', 'copying')
+
+    def _state(self, image, store, failed):
+        if store in site_facts.stores_of(image):
+            return 'present'
+        if store in _names(image.get(_IMPORTING)):
+            self._stale.discard(store)
+            return 'copying'
+        return ('failed' if store in failed - self._stale
+                else self._states[store])
+
+    def _count(self):
+        return (f'{len(self._in_state("present"))} of {len(self._states)} '
+                'stores have it')
+
+    def _in_state(self, *states):
+        return [store for store, state in self._states.items()
+                if state in states]
+
+
+def _names(text):
+    return [name.strip() for name in (text or '').split(',') if name]

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images and stores: the matrix, copies, and what a policy says."""
+
+import time
+
+import fixtures
+
+from dcn_plugins import exceptions
+from dcn_plugins.osc import image
+from dcn_plugins.osc import image_copy
+from dcn_plugins.placement import job as steps
+from tests.unit.osc import pane_case
+
+POLICY = '''
+version: 1
+central: [central]
+residency:
+  - name: project stays
+    projects: [bound]
+    stores: [central, dcn0]
+default:
+  stores: [central, dcn0]
+  may_ask: all
+'''
+
+
+class ImageTest(pane_case.PaneCase):
+
+    def setUp(self):
+        super().setUp()
+        for name in ('central', 'dcn0', 'dcn1'):
+            self.cloud.add_site(name)
+        self.cloud.stores.append({'id': 'web', 'read-only': 'true'})
+
+    def policy(self):
+        path = self.useFixture(fixtures.TempDir()).join('policy.yaml')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(POLICY)
+        self.settings.update(policy_file=path,
+                             jobs_url=f'dcn-etcd3+http://{self.etcd}')
+
+    def test_the_matrix(self):
+        self.policy()
+        one = self.cloud.add_image('b', ['central'])
+        self.cloud.add_image('a', ['central', 'dcn0'])
+        row, other = self.table(image.ListImages)
+        self.assertEqual(
+            {'ID': row['ID'], 'Name': 'a', 'central': 'present',
+             'dcn0': 'present', 'dcn1': 'absent'}, row)
+        self.assertEqual('lacking', other['dcn0'])
+        now = time.time()
+        self.client().jobs.register(steps.Job(one['id'], 'dcn0', now, now))
+        row, = self.table(image.ListImages, '--unsettled')
+        self.assertEqual(('b', 'waiting'), (row['Name'], row['dcn0']))
+        row = self.table(image.ListImages, '--site', 'dcn1')[0]
+        self.assertEqual({'ID', 'Name', 'dcn1'}, set(row))
+
+    def test_without_policy_and_jobs(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.cloud.add_image('a', ['central'])
+        row, = self.table(image.ListImages)
+        self.assertEqual(('present', 'absent'), (row['central'], row['dcn0']))
+        self.assertIn('What is wanted is not known. Set policy_file',
+                      log.output)
+        self.assertIn('What is on its way is not known', log.output)
+
+    def test_an_etcd_that_is_away(self):
+        self.policy()
+        self.settings['jobs_url'] = 'dcn-etcd3+http://127.0.0.1:1'
+        log = self.useFixture(fixtures.FakeLogger())
+        self.cloud.add_image('a', ['central'])
+        row, = self.table(image.ListImages)
+        self.assertEqual('lacking', row['dcn0'])
+        self.assertIn('What is on its way is not known', log.output)
+
+    def test_one_image(self):
+        self.policy()
+        made = self.cloud.add_image('a', ['central'], owner='bound')
+        now = time.time()
+        self.client().jobs.register(steps.Job(
+            made['id'], 'dcn0', now - 90, now, reason='no route', tries=3,
+            deadline=now - 5))
+        rows = {row['Store']: row for row in self.table(
+            image.ShowImage, 'a')}
+        told = rows['dcn0']
+        self.assertEqual(('waiting', 'wanted', 3, True, 'no route'), (
+            told['State'], told['Verdict'], told['Tries'], told['Is late'],
+            told['Reason']))
+        self.assertEqual(('absent', 'forbidden', 'project stays'), (
+            rows['dcn1']['State'], rows['dcn1']['Verdict'],
+            rows['dcn1']['Rule']))
+
+    def test_two_of_one_name(self):
+        ids = [self.cloud.add_image('a', ['central'])['id'] for _ in (1, 2)]
+        caught = self.assertRaises(exceptions.NotDone, self.table,
+                                   image.ShowImage, 'a')
+        self.assertIn(', '.join(ids), str(caught))
+        self.assertEqual(3, len(self.table(image.ShowImage, ids[0])))
+
+    def test_the_policy_is_explained(self):
+        self.cloud.add_image('a', ['central'], owner='bound',
+                             dcn_sites='dcn1,nowhere')
+        caught = self.assertRaises(exceptions.ConfigError, self.table,
+                                   image.ExplainPolicy, 'a')
+        self.assertIn('Set policy_file below "dcn"', str(caught))
+        self.policy()
+        log = self.useFixture(fixtures.FakeLogger())
+        rows = {row['Store']: row for row in self.table(
+            image.ExplainPolicy, 'a')}
+        self.assertEqual({'central', 'dcn0', 'dcn1'}, set(rows))
+        self.assertEqual(('forbidden', 5), (rows['dcn1']['Verdict'],
+                                            rows['dcn1']['Line']))
+        self.assertIn("'nowhere' has no effect", log.output)
+
+    def test_a_copy_that_a_residency_forbids(self):
+        self.policy()
+        self.cloud.add_image('a', ['central'], owner='bound')
+        caught = self.assertRaises(exceptions.NotDone, self.table,
+                                   image.CopyImage, 'a', '--store', 'dcn1')
+        self.assertIn("the residency 'project stays'", str(caught))
+        self.assertIn('Allowed are central, dcn0', str(caught))
+        self.assertEqual([], self.asked())
+
+    def asked(self):
+        return [body['stores'] for method, path, body in self.cloud.requests
+                if path.endswith('/import')]
+
+    def test_only_what_is_lacking_is_copied(self):
+        self.cloud.add_image('a', ['central'])
+        words = ('a', '--site', 'dcn0', '--store', 'central')
+        self.assertEqual({'central': 'present', 'dcn0': 'requested'}, {
+            row['Store']: row['State'] for row in self.table(
+                image.CopyImage, *words)})
+        self.table(image.CopyImage, *words)
+        self.assertEqual([['dcn0']], self.asked())
+
+    def test_no_target(self):
+        self.cloud.add_image('a', ['central'])
+        caught = self.assertRaises(exceptions.ConfigError, self.table,
+                                   image.CopyImage, 'a')
+        self.assertIn('Name --store or --site', str(caught))
+
+    def test_glance_refuses(self):
+        self.cloud.add_image('a', ['central'])
+        self.cloud.failures = {'/import': 409}
+        caught = self.assertRaises(exceptions.ServiceError, self.table,
+                                   image.CopyImage, 'a', '--store', 'dcn0')
+        self.assertIn('See what else happens to it', str(caught))
+
+
+class Story:
+    """A Glance that tells one state of an image after the other."""
+
+    def __init__(self, *states):
+        self.states = list(states)
+        self.asked = []
+
+    def copy_image(self, image_id, stores, seconds):
+        self.asked.append(stores)
+
+    def get_image(self, image_id, seconds):
+        found = self.states.pop(0) if len(self.states) > 1 else (
+            self.states[0])
+        if isinstance(found, Exception):
+            raise found
+        return dict(zip(('stores', image_copy._IMPORTING,
+                         image_copy._FAILED), found))
+
+
+class WaitTest(pane_case.PaneCase):
+
+    def copy(self, story, before=('central', '', '')):
+        self.now = 0.0
+        self.said = []
+
+        def sleep(seconds):
+            self.now += seconds
+
+        made = image_copy.ImageCopy(story, 'i', ('dcn0', 'dcn1'), 1,
+                                    lambda: self.now, sleep)
+        made.request(Story(before).get_image('i', 1))
+        return made
+
+    def test_progress(self):
+        made = self.copy(Story(
+            ('central', 'dcn0,dcn1', ''), ('central,dcn0', 'dcn1', ''),
+            ('central,dcn0,dcn1', '', '')))
+        made.wait(60, self.said.append)
+        self.assertEqual([
+            'dcn0: copying (0 of 2 stores have it)',
+            'dcn1: copying (0 of 2 stores have it)',
+            'dcn0: present (1 of 2 stores have it)',
+            'dcn1: present (2 of 2 stores have it)'], self.said)
+
+    def test_one_fails(self):
+        made = self.copy(Story(('central', 'dcn0,dcn1', ''),
+                               ('central,dcn0', '', 'dcn1')))
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 60,
+                                   self.said.append)
+        self.assertIn('to dcn1 has failed', str(caught))
+
+    def test_an_older_failure_is_none_of_ours(self):
+        made = self.copy(Story(
+            ('central', '', 'dcn1'), ('central', 'dcn0,dcn1', ''),
+            ('central,dcn0,dcn1', '', '')), ('central', '', 'dcn1'))
+        made.wait(60, self.said.append)
+        self.assertEqual([('dcn0', 'present'), ('dcn1', 'present')],
+                         made.result())
+
+    def test_the_time_is_over(self):
+        made = self.copy(Story(('central', 'dcn0', '')))
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 10,
+                                   self.said.append)
+        self.assertIn('is not in dcn0, dcn1 after 10 s', str(caught))
+        self.assertEqual(10, self.now)
+
+    def test_glance_is_away_for_a_while(self):
+        away = exceptions.ServiceError('Glance', 'it is away', 'Wait')
+        made = self.copy(Story(away, ('central,dcn0,dcn1', '', '')))
+        made.wait(60, self.said.append)
+        self.assertEqual('Glance: it is away. Wait', self.said[0])
+
+    def test_the_image_is_deleted(self):
+        made = self.copy(Story(exceptions.ServiceError('Glance', 'x', 'y',
+                                                       404)))
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 60,
+                                   self.said.append)
+        self.assertIn('was deleted', str(caught))
