@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a server, a volume or an image is where it is, and not elsewhere. Pure.
+
+The verdicts on sites are those of :mod:`dcn_plugins.admission`, which the
+schedulers ask, too.
+"""
+
+from dcn_plugins import admission
+from dcn_plugins import sites
+
+_SITE_HINT, _SITE_SPEC = 'dcn_site', 'dcn:site'
+_IMAGE_SPEC, _VOLUME_SPEC = 'dcn:image_locality', 'dcn:volume_locality'
+_GROUP = 'group:'
+
+
+def site_of_host(entries, host):
+    """Return the name of the site that a host is in, or ``None``."""
+    return next((entry.name for entry in entries.values()
+                 if host in entry.hosts), None)
+
+
+def sites_of_zone(entries, zone):
+    """Return the names of the sites of an availability zone."""
+    return frozenset(entry.name for entry in entries.values()
+                     if zone in entry.zones)
+
+
+def request_of_server(server, entries, stores, volume_zones):
+    """Return the ``Request`` of a server as it would be asked for now.
+
+    That of a server that has a host is a migration.
+
+    :param stores: that have its image, ``None`` if it has none.
+    :param volume_zones: availability zones of its volumes.
+    """
+    specs = (server.get('flavor') or {}).get('extra_specs') or {}
+    host = server.get('OS-EXT-SRV-ATTR:host')
+    hints = server.get('scheduler_hints') or {}
+    volume_sites = frozenset().union(*(
+        sites_of_zone(entries, zone) for zone in volume_zones))
+    return admission.Request(
+        operation=(admission.Operation.MIGRATE if host
+                   else admission.Operation.CREATE),
+        project=server.get('tenant_id'),
+        home=site_of_host(entries, host),
+        zone=server.get('pinned_availability_zone') or None,
+        hinted=_named(entries, hints.get(_SITE_HINT)),
+        flavored=_named(entries, specs.get(_SITE_SPEC)),
+        residence=residence(entries, server.get('tenant_id')),
+        image_locality=specs.get(_IMAGE_SPEC, admission.IGNORE),
+        stores=None if stores is None else frozenset(stores),
+        volume_locality=specs.get(_VOLUME_SPEC, admission.IGNORE),
+        volume_sites=volume_sites or None)
+
+
+def request_of_volume(volume, entries):
+    """Return the ``Request`` of a volume as it was asked for."""
+    project = volume.get('os-vol-tenant-attr:tenant_id')
+    return admission.Request(
+        project=project, zone=volume.get('availability_zone'),
+        residence=residence(entries, project))
+
+
+def residence(entries, project):
+    """Return the sites that name a project, ``None`` if none does."""
+    return frozenset(entry.name for entry in entries.values()
+                     if project in entry.projects) or None
+
+
+def verdicts(request, entries):
+    """Return ``{'accepted': bool, ...}`` of each site, by its name."""
+    found = {}
+    for name, entry in entries.items():
+        refusal = admission.refusal(request, _site(entry))
+        found[name] = {
+            'accepted': refusal is None,
+            'rule': refusal and refusal.rule.value,
+            'reason': refusal and refusal.text,
+            'remedy': refusal and refusal.remedy}
+    return found
+
+
+def text_of(found):
+    """Return verdicts as lines for people."""
+    return '\n'.join(
+        f'{name}: accepted' if told['accepted'] else
+        f'{name}: refused ({told["rule"]}): {told["reason"]}; '
+        f'{told["remedy"]}' for name, told in found.items())
+
+
+def _site(entry):
+    return sites.Site(
+        name=entry.name, zones=entry.zones, state=entry.state,
+        stores=entry.stores, priority=entry.priority,
+        projects=frozenset(entry.projects), groups=frozenset(entry.groups))
+
+
+def _named(entries, value):
+    """Return the sites that a hint or an extra spec names, or ``None``."""
+    if not value:
+        return None
+    words = value if isinstance(value, list) else sites.listed(value)
+    found = set()
+    for word in words:
+        if word.startswith(_GROUP):
+            found.update(entry.name for entry in entries.values()
+                         if word[len(_GROUP):] in entry.groups)
+        else:
+            found.add(word)
+    return frozenset(found)
