@@ -94,8 +94,10 @@ def parse(arguments):
         help='to the target, 20ms,1Gbit unless given')
     placement = suites.add_parser(
         'placement', help='what a placement policy costs in a large cloud')
+    pane = suites.add_parser(
+        'pane', help='the list of 200 sites of which one never answers')
     for suite in (nova, locks, driver, leaks, blast, images, copy, delta,
-                  throttle, placement):
+                  throttle, placement, pane):
         suite.add_argument('--json', type=pathlib.Path, metavar='FILE',
                            help='write all figures to a file')
     return parser.parse_args(arguments)
@@ -178,10 +180,16 @@ def run_placement(options):
     return placement_suite.run()
 
 
+def run_pane(options):
+    """Run the suite of the list of sites; return ``(record, bars)``."""
+    from tests.bench import pane_suite
+    return pane_suite.run()
+
+
 SUITES = {'nova': run_nova, 'locks': run_locks, 'driver': run_driver,
           'leaks': run_leaks, 'blast': run_blast, 'images': run_images,
           'copy': run_copy, 'delta': run_delta, 'throttle': run_throttle,
-          'placement': run_placement}
+          'placement': run_placement, 'pane': run_pane}
 
 
 def main(arguments=None, suites=SUITES):
