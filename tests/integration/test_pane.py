@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of operators on real services.
+
+The numbers are compared with what placement, Cinder and Glance say
+themselves, asked another way.
+"""
+
+import json
+import subprocess
+import tempfile
+import time
+import types
+
+from tooz import coordination
+
+from dcn_plugins.osc import explain
+from dcn_plugins.osc import image
+from dcn_plugins.osc import job
+from dcn_plugins.osc import lock
+from dcn_plugins.osc import plugin
+from dcn_plugins.osc import site
+from dcn_plugins.placement import job as steps
+from tests.contracts import pane_contract
+from tests.integration import lab_case
+from tests.lab.services import etcd
+from tests.lab.services import nova
+from tests.lab.services import settings
+
+POLICY = '''
+version: 1
+central: [central, archive]
+residency:
+  - name: test images stay near
+    projects: all
+    stores: [central, dcn0, archive]
+default:
+  stores: [central, dcn0]
+  may_ask: all
+'''
+
+
+class PaneCase(lab_case.LabCase):
+
+    def setUp(self):
+        super().setUp()
+        policy = tempfile.NamedTemporaryFile('w', suffix='.yaml')
+        self.addCleanup(policy.close)
+        policy.write(POLICY)
+        policy.flush()
+        central = etcd.coordination_url(self.lab, 'central')
+        self.settings = {
+            'policy_file': policy.name,
+            # No glance-api works on these.
+            'jobs_url': f'{central}&namespace=/{self.name()}',
+            'sites': {name: {'locks_url': etcd.coordination_url(
+                self.lab, name)} for name in self.lab.sites}}
+
+    def client(self):
+        made = plugin.make_client(types.SimpleNamespace(
+            session=self.user.cloud.session, interface='public',
+            region_name=settings.REGION, _cli_options=types.SimpleNamespace(
+                config={'dcn': self.settings})))
+        self.addCleanup(made.close)
+        return made
+
+    def run_command(self, command, *words):
+        made = command(types.SimpleNamespace(
+            client_manager=types.SimpleNamespace(dcn=self.client()),
+            stdout=None, NAME='openstack', command_manager=None), None)
+        return made.take_action(made.get_parser('dcn').parse_args(words))
+
+    def table(self, command, *words):
+        headings, rows = self.run_command(command, *words)
+        return [dict(zip(headings, row)) for row in rows]
+
+    def shown(self, command, *words):
+        return dict(zip(*self.run_command(command, *words)))
+
+    # testtools has it; the lab's case is of unittest.
+    def assertRaises(self, error, call, *args):
+        with super().assertRaises(error) as caught:
+            call(*args)
+        return caught.exception
+
+
+class ContractTest(pane_contract.PaneContract, PaneCase):
+
+    lacking = 'archive'
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.site = cls.near
+
+    def setUp(self):
+        super().setUp()
+        self.image = self.import_image([self.site])
+
+    def hosts_of(self, name):
+        return sorted(nova.compute_host(name, number) for number in range(
+            nova.computes(self.lab, name)))
+
+    def unmirror(self, host):
+        placement = self.user.cloud.placement
+        provider = next(found for found in placement.resource_providers()
+                        if found.name == host)
+        path = f'/resource_providers/{provider.id}/aggregates'
+        told = placement.get(path, microversion='1.29').json()
+        placement.put(path, microversion='1.29', json={
+            **told, 'aggregates': []})
+
+    def reasons(self, name):
+        compute = {found.disabled_reason for found
+                   in self.user.cloud.compute.services()
+                   if found.host in self.hosts_of(name)}
+        clusters = self.user.cloud.block_storage.get(
+            '/clusters/detail', microversion='3.7').json()['clusters']
+        return compute | {found['disabled_reason'] for found in clusters
+                          if found['name'] == f'{name}@ceph'}
+
+    def _service(self, host):
+        return next(found for found in self.user.cloud.compute.services()
+                    if found.host == host)
+
+    def disable(self, host, reason):
+        self.user.cloud.compute.disable_service(
+            self._service(host), disabled_reason=reason)
+
+    def enable(self, host):
+        self.user.cloud.compute.enable_service(self._service(host))
+
+    def test_nothing_lands_in_a_site_that_is_cordoned(self):
+        self.addCleanup(self.table, pane_contract.site_cordon.UncordonSite,
+                        self.site)
+        self.table(pane_contract.site_cordon.CordonSite, self.site)
+        for made in (self._server, self._volume):
+            self.assertEqual('error', made().status.lower())
+
+    def _server(self):
+        name = self.name()
+        with super().assertRaises(lab_case.deadline.LabError):
+            self.user.server(name, zone=self.site, image_id=self.image)
+        found = self.user.cloud.compute.find_server(name)
+        self.addCleanup(self.user.delete_server, found.id)
+        return found
+
+    def _volume(self):
+        name = self.name()
+        with super().assertRaises(lab_case.deadline.LabError):
+            self.user.volume(name, self.site)
+        found = self.user.cloud.block_storage.find_volume(name)
+        self.addCleanup(self.user.delete_volume, found.id)
+        return found
+
+
+class NumbersTest(PaneCase):
+    """What is shown is what the services say themselves."""
+
+    def openstack(self, *words):
+        """Return the JSON that the command prints in its own process."""
+        ran = subprocess.run(
+            [self.lab.program('openstack'), '--os-dcn-config-file',
+             self.config(), *words, '-f', 'json'],
+            capture_output=True, text=True, timeout=120)
+        self.assertEqual(0, ran.returncode, ran.stderr)
+        return json.loads(ran.stdout)
+
+    def config(self):
+        file = tempfile.NamedTemporaryFile('w', suffix='.yaml')
+        self.addCleanup(file.close)
+        json.dump({'dcn': self.settings}, file)
+        file.flush()
+        return file.name
+
+    def of_placement(self, name):
+        """Return ``(free, capacity)`` of the vCPUs and of the memory."""
+        placement = self.user.cloud.placement
+        sums = {'VCPU': [0, 0], 'MEMORY_MB': [0, 0]}
+        hosts = {nova.compute_host(name, number)
+                 for number in range(nova.computes(self.lab, name))}
+        for provider in placement.resource_providers():
+            if provider.name not in hosts:
+                continue
+            path = f'/resource_providers/{provider.id}'
+            there = placement.get(f'{path}/inventories').json()['inventories']
+            used = placement.get(f'{path}/usages').json()['usages']
+            for kind, found in sums.items():
+                one = there[kind]
+                capacity = int((one['total'] - one['reserved'])
+                               * one['allocation_ratio'])
+                found[0] += capacity - used[kind]
+                found[1] += capacity
+        return {kind: tuple(found) for kind, found in sums.items()}
+
+    def test_sites(self):
+        server = self.user.server(
+            self.name(), zone=self.near,
+            image_id=self.import_image([self.near]))
+        self.addCleanup(self.user.delete_server, server.id)
+        rows = {row['Site']: row for row in self.openstack(
+            'dcn', 'site', 'list')}
+        self.assertEqual(set(self.lab.sites), set(rows))
+        compute = list(self.user.cloud.compute.services())
+        listed = list(self.user.cloud.image.images())
+        clusters = {found['name']: found
+                    for found in self.user.cloud.block_storage.get(
+                        '/clusters/detail', microversion='3.7').json()[
+                            'clusters']}
+        for name, row in rows.items():
+            hosts = [found for found in compute
+                     if found.binary == 'nova-compute'
+                     and found.availability_zone == name]
+            self.assertEqual(
+                (sum(found.state == 'up' for found in hosts), len(hosts)),
+                (row['Hosts']['value']['up'], row['Hosts']['value']['total']))
+            room = row['Free']['value']
+            self.assertEqual(self.of_placement(name), {
+                kind: (room[kind.lower()]['free'],
+                       room[kind.lower()]['capacity'])
+                for kind in ('VCPU', 'MEMORY_MB')})
+            self.assertEqual(
+                sum(name in (found.stores or '').split(',')
+                    if isinstance(found.stores, str)
+                    else name in (found.stores or ()) for found in listed),
+                row['Images']['value']['present'])
+            for cluster in row['cinder-volume']['value']['clusters']:
+                told = clusters[cluster['name']]
+                self.assertEqual(
+                    (told['state'], told['num_hosts'],
+                     told['num_down_hosts']),
+                    (cluster['state'], cluster['hosts'],
+                     cluster['hosts_down']))
+            self.assertTrue(row['etcd']['is_known'], row)
+        near = rows[self.near]['cinder-volume']['value']
+        self.assertEqual((2, 2), (near['up'], near['total']))
+
+    def test_an_etcd_that_never_answers(self):
+        self.table(site.ListSites)
+        service = self.cloud[f'etcd-{self.far}-0']
+        service.pause()
+        self.addCleanup(service.resume)
+        started = time.monotonic()
+        rows = {row['Site']: row for row in self.table(site.ListSites)}
+        seconds = time.monotonic() - started
+        print(f'site list with a dead etcd: {seconds:.2f} s')
+        self.assertLess(seconds, 3)
+        told = rows[self.far]['etcd'].machine_readable()
+        self.assertFalse(told['is_known'])
+        self.assertLess(told['age_seconds'], 60)
+        self.assertTrue(str(rows[self.far]['etcd']).startswith(
+            'unknown since '))
+        self.assertIn('etcd: etcd does not answer',
+                      str(rows[self.far]['Health']))
+        self.assertTrue(rows[self.near]['etcd'].machine_readable()[
+            'is_known'])
+        line, = (row for row in self.table(lock.ListLocks, self.far)
+                 if row['Site'] == self.far)
+        self.assertTrue(line['State'].startswith('unknown since '))
+
+    def test_a_site_without_hosts_that_are_up(self):
+        host = nova.compute_host(self.far, 0)
+        before = time.time()
+        self.user.force_down(host, True)
+        self.addCleanup(self.user.force_down, host, False)
+        row, = self.table(site.ListSites, self.far)
+        for name in ('Hosts', 'Free'):
+            told = row[name].machine_readable()
+            self.assertFalse(told['is_known'])
+            self.assertLess(told['age_seconds'], time.time() - before + 60)
+        self.assertIn('none of 1 hosts is up', str(row['Health']))
+
+
+class LockTest(PaneCase):
+
+    def test_a_lock_that_is_held(self):
+        coordinator = coordination.get_coordinator(
+            self.settings['sites'][self.near]['locks_url'], b'holder')
+        coordinator.start(start_heart=True)
+        self.addCleanup(coordinator.stop)
+        name = self.name()
+        held = coordinator.get_lock(name.encode())
+        self.assertTrue(held.acquire())
+        row, = (row for row in self.table(lock.ListLocks, self.near)
+                if row['Lock'] == name)
+        self.assertEqual(
+            ('held', 'exclusive', ['holder'], 0, 0),
+            (row['State'], row['Mode'], row['Holder'].machine_readable(),
+             row['Waiting'], row['Fence records']))
+        line, = self.table(lock.ShowLock, self.near, name)
+        self.assertEqual(('holder', 'holder', held.token),
+                         (line['Role'], line['Holder'], line['Token']))
+        self.assertLessEqual(line['Heard'].machine_readable(), 15)
+        self.assertGreater(line['Ends in'].machine_readable(), 0)
+        held.release()
+        self.assertEqual([], [row for row in self.table(
+            lock.ListLocks, self.near) if row['Lock'] == name])
+
+
+class JobTest(PaneCase):
+
+    def test_jobs_and_what_is_wanted(self):
+        image_id = self.import_image([self.near])
+        jobs = self.client().jobs
+        now = time.time()
+        jobs.register(steps.Job(image_id, 'central', now - 60, now - 60))
+        row, = self.table(job.ListJobs)
+        self.assertEqual((image_id, 'central', 'waiting'),
+                         (row['Image'], row['Store'], row['State']))
+        for command, state in ((job.PauseJob, 'paused'),
+                               (job.ResumeJob, 'waiting'),
+                               (job.CancelJob, 'cancelled'),
+                               (job.RetryJob, 'waiting')):
+            row, = self.table(command, image_id, 'central')
+            self.assertEqual(state, row['State'])
+            self.assertEqual(state, self.shown(
+                job.ShowJob, image_id, 'central')['state'])
+        states = {row['Store']: (row['State'], row['Verdict'])
+                  for row in self.table(image.ShowImage, image_id)}
+        self.assertEqual({
+            'central': ('waiting', 'wanted'), 'dcn0': ('present', 'wanted'),
+            'dcn1': ('absent', 'forbidden'),
+            'archive': ('absent', 'allowed')}, states)
+        rows = {row['Store']: row for row in self.table(
+            image.ExplainPolicy, image_id)}
+        self.assertEqual('test images stay near', rows['dcn1']['Rule'])
+        row, = self.table(site.ListSites, 'central')
+        self.assertEqual(
+            {'jobs': 1, 'copying': 0, 'waiting': 1},
+            row['Backlog'].machine_readable()['value'])
+        self.assertGreaterEqual(
+            row['Images'].machine_readable()['value']['lacking'], 1)
+
+    def test_explain(self):
+        image_id = self.import_image([self.near])
+        server = self.user.server(self.name(), zone=self.near,
+                                  image_id=image_id)
+        self.addCleanup(self.user.delete_server, server.id)
+        told = self.shown(explain.ExplainServer, server.id)
+        self.assertEqual((self.near, self.near),
+                         (told['site'], told['pinned_zone']))
+        verdicts = told['sites'].machine_readable()
+        self.assertTrue(verdicts[self.near]['accepted'])
+        self.assertEqual('move', verdicts[self.far]['rule'])
+        volume = self.volume(self.far)
+        told = self.shown(explain.ExplainVolume, volume.id)
+        self.assertEqual(self.far, told['site'])
+        self.assertEqual('zone', told['sites'].machine_readable()[
+            self.near]['rule'])
