@@ -31,7 +31,7 @@ class ShellTest(pane_case.PaneCase):
         installed = self.useFixture(entry_points.EntryPoints()).path
         return subprocess.run(
             [sys.executable, '-m', 'openstackclient.shell', '--os-cloud',
-             'test', *words], capture_output=True, text=True, timeout=120,
+             'test', *words], capture_output=True, text=True, timeout=300,
             env={'PATH': os.environ['PATH'], 'HOME': home,
                  'PYTHONPATH': installed, 'PYTHONWARNINGS': 'ignore',
                  'OS_CLIENT_CONFIG_FILE': path})
