@@ -41,9 +41,9 @@ class ListLocks(command.Lister):
         reader = site.pane_of(self.app, parsed_args)
         names = pane.chosen(reader.entries(), parsed_args.site)
         client = self.app.client_manager.dcn
-        told = reading.read_all(
+        told = pane.remembered(client, reading.read_all(
             {name: functools.partial(_locks, client, name) for name in names},
-            parsed_args.site_seconds)
+            parsed_args.site_seconds))
         now = time.time()
         return (('Site', 'Lock', 'State', 'Mode', 'Holder', 'Waiting',
                  'Fence records'),
@@ -100,12 +100,10 @@ def _locks(client, name, seconds):
     if found is None:
         return facts.unasked(client.settings.remedy('locks_url'))
     try:
-        value = found.locks(seconds)
+        return found.locks(seconds)
     except exceptions.EtcdUnavailable:
         return facts.Fact(
-            at=client.memory.heard_at(name, 'locks'),
             problem=f'etcd does not answer within {seconds:g} s')
-    return value
 
 
 def _rows(name, fact, now):

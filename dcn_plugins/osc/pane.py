@@ -2,6 +2,7 @@
 """Read what all services say of all sites, all of them at the same time."""
 
 import collections
+import dataclasses
 import functools
 import time
 
@@ -72,9 +73,9 @@ class Pane:
         begun = {key: reading.Reading(read, self._service_seconds,
                                       self._clock)
                  for key, read in self._central(entries).items()}
-        locks = reading.read_all(
+        locks = remembered(self._client, reading.read_all(
             {name: functools.partial(self._locks, name) for name in entries},
-            self._site_seconds, self._clock)
+            self._site_seconds, self._clock))
         told = {key: one.fact() for key, one in begun.items()}
         self._client.memory.save()
         rooms = {name: told[chunk] for chunk in told
@@ -109,14 +110,12 @@ class Pane:
         found = self._client.locks_of(name, seconds)
         if found is None:
             return facts.unasked(self._client.settings.remedy('locks_url'))
-        memory = self._client.memory
         try:
             value = {'keys': found.count(seconds)}
         except exceptions.EtcdUnavailable:
             return facts.Fact(
-                at=memory.heard_at(name, 'locks'),
                 problem=f'etcd does not answer within {seconds:g} s')
-        memory.note(name, 'locks', self._clock())
+        self._client.memory.note(name, 'locks', self._clock())
         return value
 
     def _wanted(self, listed, stores):
@@ -137,6 +136,17 @@ class Pane:
                                         self._clock()).wanted:
                 wanted[store].add(image['id'])
         return facts.Fact(dict(wanted), listed.at)
+
+
+def remembered(client, told):
+    """Return what etcds have told; of those that are silent, since when.
+
+    :param told: facts by the name of a site.
+    """
+    return {name: fact if fact.is_known or not fact.is_asked else
+            dataclasses.replace(
+                fact, at=client.memory.heard_at(name, 'locks'))
+            for name, fact in told.items()}
 
 
 def writable(stores):

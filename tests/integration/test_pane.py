@@ -249,7 +249,7 @@ class NumbersTest(PaneCase):
         self.assertLess(told['age_seconds'], 60)
         self.assertTrue(str(rows[self.far]['etcd']).startswith(
             'unknown since '))
-        self.assertIn('etcd: etcd does not answer',
+        self.assertIn('does not answer within',
                       str(rows[self.far]['Health']))
         self.assertTrue(rows[self.near]['etcd'].machine_readable()[
             'is_known'])
