@@ -61,6 +61,7 @@ How RBD stores are filled, whoever asks:
 ``database``        what is asked again of Glance's database
 ``copy_progress``   how far copies are, in words (pure)
 ``copy_rates``      how fast they may go
+``copy_report``     tell jobs how far the copies of an image are
 ==================  ======================================================
 
 What becomes of a copy whose glance-api is killed:

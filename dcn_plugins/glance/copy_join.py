@@ -7,8 +7,6 @@ user has not to pay for it: what he has asked for becomes a job that goes
 before all others, and the answer is the 202 that he would have got.
 """
 
-import time
-
 from oslo_log import log as logging
 import webob
 
@@ -16,12 +14,8 @@ from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import placement_jobs
 from dcn_plugins.glance import store_request
-from dcn_plugins.placement import job
 
 LOG = logging.getLogger(__name__)
-
-#: Above all that a policy can say: somebody waits.
-PRIORITY = 1000
 
 
 def is_possible(asked, image, targets):
@@ -69,14 +63,5 @@ def _register(conf, image_id, stores):
     known = placement_jobs.of(conf)
     if known is None or not known.jobs.claims(image_id):
         return False
-    now = time.time()
-    for store in stores:
-        found = known.jobs.register(job.Job(
-            image_id, store, now, now, priority=PRIORITY, is_asked=True))
-        if found is None:
-            return False
-        if found.state is job.State.PAUSED:
-            known.jobs.resume(image_id, store)
-        elif found.state is not job.State.WAITING:
-            known.jobs.redo(image_id, store)
-    return True
+    return all(known.jobs.ask(image_id, store) is not None
+               for store in stores)

@@ -23,14 +23,17 @@ class ImageJobs:
     :param claims: :class:`~dcn_plugins.placement.job_claims.JobClaims`.
     :param api: :class:`~dcn_plugins.glance.image_api.ImageAPI`.
     :param is_forbidden: called with the image and the name of a store.
+    :param count: of :class:`~dcn_plugins.placement.numbers.Numbers`.
     """
 
-    def __init__(self, image_id, claims, api, is_forbidden):
+    def __init__(self, image_id, claims, api, is_forbidden,
+                 count=lambda store, **values: None):
         self.image_id = image_id
         self.held = {}
         self._claims = claims
         self._api = api
         self._is_forbidden = is_forbidden
+        self._count = count
         self._asked = set()
 
     def add(self, held):
@@ -130,6 +133,10 @@ class ImageJobs:
     def _end(self, store, end, *arguments):
         try:
             end(self.held[store], *arguments)
+            if end == self._claims.failed:
+                self._count(store, failures=1)
+            elif end == self._claims.done:
+                self._count(store, copies=1)
         except exceptions.ClaimLost as exc:
             LOG.info('%s', exc)
         # Not if etcd is away: it is ended at the next look then.

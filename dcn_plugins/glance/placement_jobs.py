@@ -8,7 +8,9 @@ import socket
 from dcn_plugins.locking import connection
 from dcn_plugins.locking import locks
 from dcn_plugins.placement import job_claims
+from dcn_plugins.placement import job_reports
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import numbers
 from dcn_plugins.placement import removals
 
 SOURCE = 'glance-api.conf [dcn] placement_jobs_url'
@@ -33,6 +35,8 @@ class PlacementJobs:
         prefix = f'{settings.namespace}/placement'
         client, own = self._connection.client, self._connection.session
         self.jobs = jobs.Jobs(client, prefix)
+        self.reports = job_reports.JobReports(client, prefix)
+        self.numbers = numbers.Numbers(client, prefix)
         self.claims = job_claims.JobClaims(client, own, prefix, self.holder)
         self.removals = removals.Removals(client, prefix)
         self.locks = locks.Locks(client, own, f'{prefix}/l',

@@ -51,7 +51,8 @@ def made(conf, found):
     path = conf.dcn.placement_policy_file
     return PlacementWorker(
         found, api, reconciler.Reconciler(
-            api, found.jobs, lambda: policy_file.shared(path).current()),
+            api, found.jobs, lambda: policy_file.shared(path).current(),
+            note=found.numbers.note),
         conf.dcn.copy_queue_size, conf.dcn.placement_reconcile_seconds,
         conf.dcn.placement_parallel_images,
         evicting=evictor.made(conf, found))
@@ -87,6 +88,7 @@ class PlacementWorker:
         self._in_hand = {}
         self._lead = None
         self._compared_policy = None
+        self._bell = 0
         self._due = dict.fromkeys(('look', 'list', 'all'), clock())
         self._is_away = False
         self._is_stopped = False
@@ -224,11 +226,20 @@ class PlacementWorker:
                 work.advance()
                 if not work.held:
                     del self._in_hand[image_id]
+            self._hear()
         # Without a policy nobody knows what is forbidden.
         if self._is_due('list', LIST_SECONDS) and (
                 self._reconciler.policy is not None):
             self._found.claims.drop_strays(self._held())
             self._claim()
+            self._found.numbers.flush()
+
+    def _hear(self):
+        """List jobs at once if somebody has begun to wait for one."""
+        bell = self._found.jobs.bell()
+        if bell != self._bell:
+            self._bell = bell
+            self._due['list'] = self._clock()
 
     def _held(self):
         return [held for work in self._in_hand.values()
@@ -248,7 +259,7 @@ class PlacementWorker:
             if work is None:
                 work = self._in_hand[image_id] = image_jobs.ImageJobs(
                     image_id, self._found.claims, self._api,
-                    self._reconciler.is_forbidden)
+                    self._reconciler.is_forbidden, self._found.numbers.count)
             work.add(held)
             self._due['look'] = self._clock()
 

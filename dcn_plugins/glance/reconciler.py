@@ -9,6 +9,7 @@ from oslo_log import log as logging
 from dcn_plugins.glance import copy_need
 from dcn_plugins.placement import image as images
 from dcn_plugins.placement import plan as plans
+from dcn_plugins.placement import survey as surveys
 from dcn_plugins.placement import verdict
 
 LOG = logging.getLogger(__name__)
@@ -39,13 +40,18 @@ class Reconciler:
     :param jobs: :class:`~dcn_plugins.placement.jobs.Jobs`.
     :param policy: called without arguments; returns the policy in force, or
         ``None``, and then nothing is done.
+    :param note: called with the
+        :class:`~dcn_plugins.placement.survey.Survey` of each comparison of
+        all images.
     """
 
-    def __init__(self, api, jobs, policy, clock=time.time):
+    def __init__(self, api, jobs, policy, clock=time.time,
+                 note=lambda survey: None):
         self._api = api
         self._jobs = jobs
         self._policy = policy
         self._clock = clock
+        self._note = note
         self._told = None
 
     @property
@@ -77,7 +83,9 @@ class Reconciler:
         policy = self._policy()
         if policy is None:
             return 0
+        began_at = self._clock()
         stores = frozenset(self._api.get_stores('(all)'))
+        survey = surveys.Survey(began_at, stores)
         self._tell_strangers(policy, stores)
         entries = collections.defaultdict(list)
         for entry in self._jobs.entries():
@@ -89,13 +97,15 @@ class Reconciler:
             listed.add(image['id'])
             self._contradict(image['id'], tombstones)
             plan = self._plan(image, policy, stores,
-                              entries.get(image['id'], ()))
+                              entries.get(image['id'], ()), survey)
             count += self._apply(plan, image['id'], room - count)
         self._drop_orphans(entries, listed)
         self._drop_old(tombstones)
         if count >= room:
             LOG.warning('There are %d jobs of image placement; more are '
                         'registered when these have ended', MOST_JOBS)
+        survey.seconds = max(0.0, self._clock() - survey.began_at)
+        self._note(survey)
         return count
 
     def is_forbidden(self, image, store):
@@ -105,11 +115,13 @@ class Reconciler:
             images.image_of(image), policy, frozenset([store]),
             self._clock()).forbidden
 
-    def _plan(self, image, policy, stores, entries):
+    def _plan(self, image, policy, stores, entries, survey=None):
         now = self._clock()
-        return plans.plan(
-            verdict.decide(images.image_of(image), policy, stores, now),
-            copy_need.names(image.get('stores')), entries, now)
+        found = verdict.decide(images.image_of(image), policy, stores, now)
+        present = copy_need.names(image.get('stores'))
+        if survey is not None:
+            survey.add(found, present)
+        return plans.plan(found, present, entries, now)
 
     def _apply(self, plan, image_id, room=MOST_JOBS):
         """Return how many jobs were registered."""

@@ -19,6 +19,7 @@ from oslo_log import log as logging
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_progress
 from dcn_plugins.glance import copy_rates
+from dcn_plugins.glance import copy_report
 from dcn_plugins.glance import engine_call
 from dcn_plugins.glance import image_record
 from dcn_plugins.glance import left_partials
@@ -59,6 +60,7 @@ class StoreCopies:
             self._db, self._context, self._image_id,
             conf.metadata_encryption_key)
         self._progress = copy_progress.CopyProgress(stores)
+        self._report = copy_report.of(conf, self._image_id)
         self._watch = task_watch.TaskWatch(
             asked['task_repo'], asked['task_id'], asked['action_wrapper'],
             self._progress, mark=mark)
@@ -84,8 +86,9 @@ class StoreCopies:
             self._check_quota()
             image = self._image_repo.get(self._image_id)
             self._size_bytes = image.size
-            for asked in self._requests(image):
-                self._copy(asked)
+            with self._report:
+                for asked in self._requests(image):
+                    self._copy(asked)
             self._restore_lost()
         finally:
             self._end()
@@ -143,8 +146,8 @@ class StoreCopies:
         take = call.served(lambda result: self._take(asked, result))
         try:
             call.run(lambda: service.copy(
-                _narrowed(asked, targets), take, self._progress.take,
-                call.check), self._beat, task_watch.BEAT_SECONDS)
+                _narrowed(asked, targets), take, self._note, call.check),
+                self._beat, task_watch.BEAT_SECONDS)
         except exception.ImageNotFound:
             engine_call.EngineCall(self._image_id).run(
                 lambda: left_partials.remove(targets, self._image_id),
@@ -155,6 +158,11 @@ class StoreCopies:
                         if name not in self._published
                         and name not in self._failed], str(exc))
 
+    def _note(self, progress):
+        # In a thread of the engine: neither of them waits for anything.
+        self._progress.take(progress)
+        self._report.take(progress)
+
     def _beat(self):
         # Whoever reloads the configuration has them changed at once.
         self._rates.apply()
@@ -162,6 +170,7 @@ class StoreCopies:
 
     def _take(self, asked, result):
         """Write down what has become of a store; the engine waits for it."""
+        self._report.end(result)
         if result.outcome in _DONE:
             try:
                 self._publish(asked, result)

@@ -3,6 +3,8 @@
 
 import dataclasses
 
+from dcn_plugins import day_part
+
 # What may be sent at once after a pause, and the longest single write.
 _BURST_SECONDS = 0.1
 _LEAST_PART_BYTES = 64 << 10
@@ -57,16 +59,12 @@ class Throttle:
 
 
 @dataclasses.dataclass(frozen=True)
-class TimeWindow:
+class TimeWindow(day_part.DayPart):
     """A rate for a part of each day.
 
-    :param begin: minute of the day, 0 to 1439; ``end`` is after it, past
-        midnight if it is smaller.
     :param rate: bytes a second; ``None`` for as many as there are.
     """
 
-    begin: int
-    end: int
     rate: int | None
 
     @classmethod
@@ -79,12 +77,6 @@ class TimeWindow:
         begin, end = (int(hours) * 60 + int(minutes) for hours, minutes in (
             part.split(':') for part in times.split('-')))
         return cls(begin, end, int(rate) or None)
-
-    def covers(self, minute):
-        """Say whether a minute of the day is in it."""
-        if self.begin <= self.end:
-            return self.begin <= minute < self.end
-        return minute >= self.begin or minute < self.end
 
 
 def rate_at(windows, minute, otherwise=None):

@@ -72,6 +72,12 @@ def put(key, value='', lease_id=None):
         'key': encoded(key), 'value': encoded(value), **lease}}
 
 
+def put_again(key, value):
+    """Write a key that is there, and leave it the lease that it has."""
+    return {'request_put': {
+        'key': encoded(key), 'value': encoded(value), 'ignore_lease': True}}
+
+
 def delete(key):
     """Delete a key if it is there."""
     return {'request_delete_range': {'key': encoded(key)}}

@@ -23,8 +23,13 @@ The jobs that bring images where a policy wants them, in the central etcd:
 ``job_requests``  what is asked of etcd, and what it means (pure)
 ``jobs``          register, pause, cancel, list, bury
 ``job_claims``    what a worker does: claim, end, give back
+``job_reports``   what whoever copies tells about its jobs
+``job_progress``  how far a copy is (pure)
 ``plan``          which jobs an image needs, and which no longer (pure)
 ``overview``      what is known of an image, store by store (pure)
+``numbers``       what is counted in etcd, for graphs and alarms
+``survey``        how many images are where (pure)
+``tally``         what has become of copies to a store (pure)
 ================  ========================================================
 
 How copies leave the stores where a policy does not keep them:

@@ -14,11 +14,16 @@ import dataclasses
 import enum
 import json
 
+from dcn_plugins import day_part
+
 #: A try costs little when a site is away, and until then it is not known that
 #: it is back: so at first it is tried about once a minute, for half an hour,
 #: and then every quarter of an hour, for three days.
 FIRST_SECONDS, OFTEN_SECONDS, SELDOM_SECONDS = 5.0, 60.0, 900.0
 OFTEN_TRIES, MOST_TRIES = 30, 320
+
+#: Above all that a policy can say: somebody waits.
+MOST_POLICY_PRIORITY, ASKED_PRIORITY = 100, 1000
 
 _REASON_CHARACTERS = 500
 
@@ -46,6 +51,9 @@ class Job:
     :param claim: id of the last claim; that of a worker who has died stays.
     :param is_asked: whether a user has asked for it, so that it is wanted
         whatever the policy wants.
+    :param failures: how many tries have failed since somebody asked for it.
+    :param windows: parts of the day in which it may begin, as texts like
+        ``22:00-06:00``; none means all day.
     """
 
     image_id: str
@@ -59,6 +67,8 @@ class Job:
     reason: str = ''
     claim: str | None = None
     is_asked: bool = False
+    failures: int = 0
+    windows: tuple = ()
 
     @property
     def order(self):
@@ -69,6 +79,22 @@ class Job:
     def is_due(self, now):
         """Return whether it may be claimed."""
         return self.state is State.WAITING and self.due_at <= now
+
+    def is_open(self, now, minute):
+        """Return whether it may begin at this time of the day.
+
+        Its windows do not hold it when somebody waits for it, and when it
+        should be done by now.
+
+        :param minute: of the day, where the worker is.
+        """
+        if (not self.windows or self.is_asked
+                or self.priority > MOST_POLICY_PRIORITY):
+            return True
+        if self.deadline is not None and self.deadline <= now:
+            return True
+        return any(day_part.DayPart.from_text(text).covers(minute)
+                   for text in self.windows)
 
 
 def registered(job, wanted, now):
@@ -89,8 +115,23 @@ def registered(job, wanted, now):
         job, priority=max(job.priority, wanted.priority),
         deadline=min(deadlines, default=None),
         is_asked=job.is_asked or wanted.is_asked,
+        windows=job.windows if wanted.is_asked else wanted.windows,
         # Somebody waits for it.
         due_at=min(job.due_at, now) if is_urgent else job.due_at)
+
+
+def asked(job, wanted, now):
+    """Return the job of somebody who waits, whatever has become of it.
+
+    :param wanted: a fresh :class:`Job`.
+    """
+    if job is not None and job.state is State.PAUSED:
+        job = resumed(job, now)
+    elif job is not None and job.state is not State.WAITING:
+        job = redone(job, now)
+    elif job is not None:
+        job = dataclasses.replace(job, due_at=min(job.due_at, now))
+    return registered(job, wanted, now)
 
 
 def claimed(job, claim, now):
@@ -125,7 +166,8 @@ def failed(job, claim, reason, now, is_final=False):
     """
     if job is None or job.claim != claim:
         return job
-    job = dataclasses.replace(job, reason=_shortened(reason))
+    job = dataclasses.replace(job, reason=_shortened(reason),
+                              failures=job.failures + 1)
     if job.state is not State.WAITING:
         return job
     if is_final or job.tries >= MOST_TRIES:
@@ -180,7 +222,8 @@ def redone(job, now):
     """Return the job that is begun anew, whatever has become of it."""
     if job is None or job.state is State.PAUSED:
         return job
-    return dataclasses.replace(job, state=State.WAITING, due_at=now, tries=0)
+    return dataclasses.replace(job, state=State.WAITING, due_at=now, tries=0,
+                               failures=0)
 
 
 def prioritised(job, priority):
@@ -209,12 +252,15 @@ def job_of(text):
     try:
         values = json.loads(text)
         values['state'] = State(values['state'])
+        values['windows'] = tuple(values.get('windows', ()))
         known = {field.name for field in dataclasses.fields(Job)}
         job = Job(**{name: value for name, value in values.items()
                      if name in known})
         # All that is counted or compared.
         float(job.registered_at), float(job.due_at), float(job.deadline or 0)
-        int(job.priority), int(job.tries)
+        int(job.priority), int(job.tries), int(job.failures)
+        for text in job.windows:
+            day_part.DayPart.from_text(text)
         return job
     except (AttributeError, KeyError, TypeError, ValueError):
         return None

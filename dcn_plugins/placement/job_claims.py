@@ -36,15 +36,19 @@ class JobClaims:
     :param prefix: of all keys.
     :param holder: the name of this process, that no other one has.
     :param clock: seconds since 1970.
+    :param local: the local time of a time of the clock, as
+        ``time.localtime``.
     """
 
-    def __init__(self, client, own_session, prefix, holder, clock=time.time):
+    def __init__(self, client, own_session, prefix, holder, clock=time.time,
+                 local=time.localtime):
         self._client = client
         self._session = own_session
         self._requests = job_requests.Requests(prefix)
         self._jobs = jobs.Jobs(client, prefix, clock)
         self._holder = holder
         self._clock = clock
+        self._local = local
 
     def claim(self, entry):
         """Claim a job; return a :class:`Held`, or ``None`` if it is not had.
@@ -52,8 +56,12 @@ class JobClaims:
         :param entry: as it was listed. If anything has changed since, it is
             not had.
         """
+        now = self._clock()
+        local = self._local(now)
+        if not entry.job.is_open(now, 60 * local.tm_hour + local.tm_min):
+            return None
         claim_id = f'{self._holder} {secrets.token_urlsafe(9)}'
-        job = steps.claimed(entry.job, claim_id, self._clock())
+        job = steps.claimed(entry.job, claim_id, now)
         if job is entry.job or entry.claim is not None:
             return None
         if job.state is not steps.State.WAITING:

@@ -4,12 +4,16 @@
 Below the prefix of the namespace::
 
     j/IMAGE/STORE    the job, until it is done
-    c/IMAGE/STORE    the claim of a worker, with his lease
+    c/IMAGE/STORE    the claim of a worker, with his lease: its id, and in a
+                     second line how far the copy is
     t/IMAGE          tombstone: the image was deleted, and when
     e/IMAGE          removal: a copy of the image is leaving
+    b                written when somebody begins to wait for a job
 
 So there are two keys at most for an image and a store. A step of a job is one
-transaction, and holds only if the job is still what was read before.
+transaction, and holds only if the job is still what was read before. A claim
+is told from others by the revision that has made it, so what is written into
+it later is in nobody's way.
 """
 
 import dataclasses
@@ -17,6 +21,7 @@ import urllib.parse
 
 from dcn_plugins.locking import etcd_requests as requests
 from dcn_plugins.placement import job as jobs
+from dcn_plugins.placement import job_progress
 
 #: Jobs of one page, of some 300 bytes each.
 PAGE = 1000
@@ -28,10 +33,14 @@ class Claim:
 
     :param id: that the worker has given it, with the name of its process.
     :param token: etcd's revision of it, greater than that of all before.
+    :param progress: as whoever copies has told;
+        :class:`~dcn_plugins.placement.job_progress.Progress`, or ``None``.
     """
 
     id: str
     token: int
+    progress: job_progress.Progress | None = dataclasses.field(
+        default=None, compare=False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +82,10 @@ class Requests:
     def removal_key(self, image_id):
         """Return the key of the removal of one of the copies of an image."""
         return f'{self._prefix}/e/{_quoted(image_id)}'
+
+    def bell_key(self):
+        """Return the key that is written when somebody begins to wait."""
+        return f'{self._prefix}/b'
 
     def jobs(self, image_id=None):
         """Return the prefix of all jobs, or of those of an image."""
@@ -161,6 +174,17 @@ class Requests:
             [requests.was_created_at(key, claim.token)],
             [requests.delete(key)])
 
+    def report(self, image_id, store, claim, progress):
+        """Return the transaction that writes into a claim how far it is.
+
+        It holds if the claim is still there, and leaves it its lease.
+        """
+        key = self.claim_key(image_id, store)
+        return requests.transaction(
+            [requests.was_created_at(key, claim.token)],
+            [requests.put_again(
+                key, f'{claim.id}\n{job_progress.text_of(progress)}')])
+
     def bury(self, image_id, now):
         """Return the transaction that ends all jobs of a deleted image.
 
@@ -185,8 +209,7 @@ class Requests:
         return Found(
             job=None if job is None else jobs.job_of(_value(job)),
             revision=0 if job is None else int(job['mod_revision']),
-            claim=None if claim is None else Claim(
-                _value(claim), int(claim['create_revision'])),
+            claim=None if claim is None else claim_of(claim),
             is_buried=tombstone is not None)
 
     def place(self, key):
@@ -210,6 +233,13 @@ class Requests:
         key = self.job_key(image_id, store)
         return (requests.delete(key) if job is None
                 else requests.put(key, jobs.text_of(job)))
+
+
+def claim_of(item):
+    """Return the :class:`Claim` of a key as etcd has answered."""
+    claim_id, _line, told = _value(item).partition('\n')
+    return Claim(claim_id, int(item['create_revision']),
+                 job_progress.progress_of(told))
 
 
 def _quoted(text):

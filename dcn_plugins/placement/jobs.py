@@ -118,6 +118,36 @@ class Jobs:
         return self._change(image_id, store,
                             lambda job: jobs.redone(job, now))
 
+    def ask(self, image_id, store):
+        """Have a job done for somebody who waits; return it, or ``None``.
+
+        It goes before all that the policy wants, at any hour, and also if it
+        was paused, cancelled or given up. ``None`` if the image was deleted.
+        """
+        now = self._clock()
+        wanted = jobs.Job(image_id, store, now, now,
+                          priority=jobs.ASKED_PRIORITY, is_asked=True)
+        found = self._change(
+            image_id, store, lambda job: jobs.asked(job, wanted, now))
+        if found is not None:
+            self._call(etcd_requests.transaction(success=[
+                etcd_requests.put(self._requests.bell_key(), image_id)]))
+        return found
+
+    def bell(self):
+        """Return a number that rises whenever somebody begins to wait."""
+        found = self._client.call(
+            '/kv/range',
+            {'key': etcd_requests.encoded(self._requests.bell_key()),
+             'keys_only': True}, CALL_SECONDS).get('kvs', ())
+        return int(found[0]['mod_revision']) if found else 0
+
+    def entry(self, image_id, store):
+        """Return the :class:`Entry` of one job; ``None`` if there is none."""
+        found = self._requests.found(self._call(
+            self._requests.look(image_id, store)))
+        return None if found.job is None else Entry(found.job, found)
+
     def prioritise(self, image_id, store, priority):
         """Give a job another priority; return it, or ``None``."""
         return self._change(image_id, store,
@@ -133,7 +163,7 @@ class Jobs:
         """
         listed = {}
         for key, item in self._items(self._requests.jobs(image_id)):
-            job = jobs.job_of(_text(item))
+            job = jobs.job_of(text_of(item))
             if job is not None:
                 listed[self._requests.place(key)] = (
                     job, int(item['mod_revision']))
@@ -147,8 +177,7 @@ class Jobs:
     def claims(self, image_id=None):
         """Return each claim, or those of an image, by image id and store."""
         return {
-            self._requests.place(key): job_requests.Claim(
-                _text(item), int(item['create_revision']))
+            self._requests.place(key): job_requests.claim_of(item)
             for key, item in self._items(self._requests.claims(image_id))}
 
     def _items(self, prefix):
@@ -188,7 +217,8 @@ def contended(image_id, store):
         f'others {MOST_RACES} times in a row')
 
 
-def _text(item):
+def text_of(item):
+    """Return the value of a key as etcd has answered; empty if it is none."""
     try:
         return etcd_requests.decoded(item.get('value', ''))
     except ValueError:

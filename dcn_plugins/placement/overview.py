@@ -32,6 +32,11 @@ class StoreState:
     :param reason: why it is not there yet, as far as anybody has said.
     :param age_seconds: of its job; ``None`` without one.
     :param is_late: whether it is not there at its deadline.
+    :param failures: how many tries have failed since it was asked for.
+    :param windows: the parts of the day in which it may begin; none for all.
+    :param step: what the copy is at; empty if nobody has told. So are the
+        numbers: of bytes that are there and are to be there, their rate, how
+        long the rest takes, and how long ago that was so.
     """
 
     store: str
@@ -43,6 +48,14 @@ class StoreState:
     age_seconds: float | None = None
     deadline: float | None = None
     is_late: bool = False
+    failures: int = 0
+    windows: tuple = ()
+    step: str = ''
+    done_bytes: int | None = None
+    total_bytes: int | None = None
+    bytes_per_second: float | None = None
+    eta_seconds: float | None = None
+    progress_age_seconds: float | None = None
 
 
 def overview(placement, present, entries, now):
@@ -72,7 +85,8 @@ def _state(store, placement, present, entry, now):
         store, Course.COPYING if entry.claim else Course(job.state.value),
         told, job.priority, job.tries, job.reason,
         max(0.0, now - job.registered_at), job.deadline,
-        job.deadline is not None and job.deadline < now)
+        job.deadline is not None and job.deadline < now, job.failures,
+        job.windows, **_told(entry.claim, now))
 
 
 def with_removal(states, removal, notes):
@@ -96,3 +110,15 @@ def with_removal(states, removal, notes):
                 state, course=Course.LEAVING, reason=removal.reason)
         found.append(state)
     return found
+
+
+def _told(claim, now):
+    """Return what is known of a copy that is under way."""
+    found = claim and claim.progress
+    if not found:
+        return {}
+    return {'step': found.step, 'done_bytes': found.done_bytes,
+            'total_bytes': found.total_bytes,
+            'bytes_per_second': found.bytes_per_second,
+            'eta_seconds': found.eta_seconds,
+            'progress_age_seconds': found.age_seconds(now)}

@@ -33,7 +33,8 @@ def plan(placement, present, entries, now):
     for store in sorted(placement.wanted.difference(present)):
         wanted = jobs.Job(placement.image.id, store, now, now,
                           priority=placement.priority,
-                          deadline=placement.deadline)
+                          deadline=placement.deadline,
+                          windows=placement.windows)
         job = listed[store].job if store in listed else None
         if jobs.registered(job, wanted, now) != job:
             register.append(wanted)

@@ -95,6 +95,8 @@ class Rule:
     :param within_seconds: since the creation of an image, within which it is
         to be where it is wanted; ``None`` for some time.
     :param priority: of its copies; those with the greatest number go first.
+    :param windows: parts of the day in which its copies may begin, as texts;
+        none for all day.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Rule:
     edge_seconds: int | None = None
     within_seconds: int | None = None
     priority: int = 0
+    windows: tuple = ()
 
     def is_about(self, image):
         """Return whether an image is one of those."""

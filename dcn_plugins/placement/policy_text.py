@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A placement policy from the text of a file, or all its faults. Pure."""
 
+from dcn_plugins import day_part
 from dcn_plugins import exceptions
 from dcn_plugins.placement import duration
 from dcn_plugins.placement import policy as policies
@@ -13,7 +14,7 @@ _TOP = ('version', 'central', 'groups', 'residency', 'projects', 'kinds',
         'default', 'evict')
 _RESIDENCY = ('name', 'projects', 'stores')
 _WANTS = ('stores', 'may_ask', 'pinned', 'leave_edge_after', 'within',
-          'priority')
+          'priority', 'window')
 _EVICT = ('name', 'stores', 'leave', 'quota', 'quota_takes', 'unused_for',
           'flatten')
 _MATCHES = ('kind', 'visibility')
@@ -224,7 +225,8 @@ class _Reader:
                        else self._choice(pinned, 'pinned')),
             'edge_seconds': self._seconds(table, 'leave_edge_after'),
             'within_seconds': self._seconds(table, 'within'),
-            'priority': self._priority(table)}
+            'priority': self._priority(table),
+            'windows': self._windows(table)}
 
     def _seconds(self, table, key):
         node = table.get(key)
@@ -250,6 +252,22 @@ class _Reader:
                 'the greatest goes first; 0 is that of all others')
             return 0
         return int(text)
+
+    def _windows(self, table):
+        node = table.get('window')
+        if node is None:
+            return ()
+        found = []
+        for text, item in nodes.texts_of(node, 'window', self._faults):
+            try:
+                day_part.DayPart.from_text(text)
+                found.append(text)
+            except ValueError:
+                self._faults.note(
+                    item, f'window {nodes.shown(text)} is no part of a day',
+                    'write two times like 22:00-06:00, with two digits each '
+                    'and not the same')
+        return tuple(found)
 
     def _store_names(self, node, what):
         """Return the names of a list that has nothing but stores."""

@@ -74,6 +74,11 @@ class Placement:
         """That of the copies of the image."""
         return self.rule.priority
 
+    @property
+    def windows(self):
+        """The parts of the day in which its copies may begin."""
+        return self.rule.windows
+
     def verdict(self, store):
         """Return the :class:`Verdict` of a store.
 

@@ -6,13 +6,19 @@ Mix into a test case that sets ``self.client``, its class method or method
 """
 
 import threading
+import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import session
 from dcn_plugins.placement import job as steps
 from dcn_plugins.placement import job_claims
+from dcn_plugins.placement import job_progress
+from dcn_plugins.placement import job_reports
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import numbers
+from dcn_plugins.placement import survey
+from dcn_plugins.placement import tally
 
 
 class JobContract:
@@ -22,6 +28,7 @@ class JobContract:
     def setUp(self):
         super().setUp()
         self.now = 1000.0
+        self.local = time.struct_time((2026, 1, 1, 12, 0, 0, 3, 1, 0))
         self.jobs = jobs.Jobs(self.client, self.prefix, lambda: self.now)
         self.sessions = []
         self.one = self.worker('one')
@@ -32,7 +39,8 @@ class JobContract:
         self.addCleanup(own.close)
         self.sessions.append(own)
         return job_claims.JobClaims(self.client, own, self.prefix, name,
-                                    lambda: self.now)
+                                    lambda: self.now,
+                                    lambda now: self.local)
 
     def register(self, store='dcn0', image_id='image-1', **values):
         return self.jobs.register(steps.Job(
@@ -208,3 +216,139 @@ class JobContract:
         self.assertIsNotNone(self.register())
         self.one.done(self.one.claim(self.entry()))
         self.assertEqual([], self.keys())
+
+    # What is told while a copy runs
+
+    def report(self, done_bytes=1, store='dcn0', image_id='image-1'):
+        return job_reports.JobReports(self.client, self.prefix).report(
+            image_id, {store: job_progress.Progress(
+                self.now, 'pump', done_bytes, 100, 2.5)})
+
+    def test_progress_is_in_the_claim_and_in_nobodys_way(self):
+        self.register()
+        self.assertEqual(0, self.report(), 'of what nobody has claimed')
+        held = self.one.claim(self.entry())
+        for done_bytes in (10, 20):
+            self.assertEqual(1, self.report(done_bytes))
+            found = self.entry().claim
+            self.assertEqual((held.claim, 20 if done_bytes == 20 else 10), (
+                found, found.progress.done_bytes))
+        self.assertEqual(2, len(self.keys()))
+        self.assertEqual(0, self.one.drop_strays([held]))
+        self.assertEqual(held.job, self.one.look(held))
+        self.assertIsNone(self.other.claim(self.entry()))
+        self.one.failed(held, 'the site is away')
+        self.assertEqual((0, None), (self.report(), self.entry().claim))
+
+    def test_progress_ends_with_the_lease_of_the_worker(self):
+        self.register()
+        self.one.claim(self.entry())
+        self.report()
+        self.sessions[0].close()
+        self.assertEqual({}, self.jobs.claims())
+        again = self.other.claim(self.entry())
+        self.assertIsNone(self.entry().claim.progress)
+        # Whoever copies goes on with it, and tells the next one.
+        self.assertEqual(1, self.report(30))
+        self.assertEqual(30, self.entry().claim.progress.done_bytes)
+        self.other.done(again)
+        self.assertEqual([], self.keys())
+
+    def test_progress_of_one_store_of_several(self):
+        for store in ('dcn0', 'dcn1'):
+            self.register(store)
+            self.one.claim(self.entry(store))
+        self.register('dcn0', 'image-10')
+        self.assertEqual(1, self.report(store='dcn1'))
+        self.assertEqual(0, self.report(image_id='image-10'))
+        self.assertIsNone(self.entry('dcn0').claim.progress)
+        self.assertEqual(2.5,
+                         self.entry('dcn1').claim.progress.bytes_per_second)
+
+    # Who waits, and what waits
+
+    def test_who_asks_goes_first_and_is_heard(self):
+        before = self.jobs.bell()
+        self.register('dcn1', priority=100)
+        self.assertEqual(before, self.jobs.bell())
+        found = self.jobs.ask('image-1', 'dcn0')
+        self.assertEqual((True, steps.ASKED_PRIORITY), (found.is_asked,
+                                                        found.priority))
+        heard = self.jobs.bell()
+        self.assertGreater(heard, before)
+        self.assertEqual(['dcn0', 'dcn1'], [
+            entry.job.store for entry in self.jobs.entries()])
+        self.jobs.ask('image-1', 'dcn1')
+        self.assertGreater(self.jobs.bell(), heard)
+        self.assertEqual(2, len(self.keys()))
+        self.assertEqual(found, self.jobs.entry('image-1', 'dcn0').job)
+        self.assertIsNone(self.jobs.entry('image-1', 'dcn2'))
+
+    def test_who_asks_has_it_done_whatever_has_become_of_it(self):
+        self.register()
+        for stop in (self.jobs.pause, self.jobs.cancel):
+            stop('image-1', 'dcn0')
+            self.jobs.ask('image-1', 'dcn0')
+            held = self.one.claim(self.entry())
+            self.one.failed(held, 'away')
+            self.assertIsNone(self.one.claim(self.entry()))
+        self.jobs.ask('image-1', 'dcn0')
+        self.one.done(self.one.claim(self.entry()))
+
+    def test_who_asks_for_a_deleted_image(self):
+        self.jobs.bury('image-1')
+        self.assertIsNone(self.jobs.ask('image-1', 'dcn0'))
+
+    def test_window(self):
+        self.register(windows=('22:00-06:00',))
+        self.assertIsNone(self.one.claim(self.entry()))
+        self.local = time.struct_time((2026, 1, 1, 5, 59, 0, 3, 1, 0))
+        self.one.postponed(self.one.claim(self.entry()), 'busy', 0.0)
+        self.local = time.struct_time((2026, 1, 1, 6, 0, 0, 3, 1, 0))
+        self.assertIsNone(self.one.claim(self.entry()))
+        self.jobs.ask('image-1', 'dcn0')
+        self.assertEqual(('22:00-06:00',), self.entry().job.windows)
+        self.one.done(self.one.claim(self.entry()))
+
+    # Numbers for graphs
+
+    def test_numbers_of_several_processes(self):
+        one, other = (numbers.Numbers(self.client, self.prefix)
+                      for _process in range(2))
+        self.assertEqual(({}, None), (one.tallies(), one.survey()))
+        for process in (one, other, one):
+            process.count('a/b', copies=1, sent_bytes=1 << 40)
+            process.count('dcn0', failures=2)
+            process.flush()
+        other.flush()
+        self.assertEqual(
+            {'a/b': (3, 0, 3 << 40), 'dcn0': (0, 6, 0)},
+            {store: (found.copies, found.failures, found.sent_bytes)
+             for store, found in other.tallies().items()})
+
+    def test_numbers_of_many_threads(self):
+        processes = [numbers.Numbers(self.client, self.prefix)
+                     for _process in range(3)]
+
+        def count(process):
+            for _time in range(5):
+                process.count('dcn0', copies=1)
+                process.flush()
+
+        threads = [threading.Thread(target=count, args=(process,))
+                   for process in processes]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        self.assertEqual(15, processes[0].tallies()['dcn0'].copies)
+
+    def test_survey(self):
+        found = survey.Survey(self.now, ['central', 'dcn0'])
+        found.images, found.seconds = 7, 1.5
+        found.lacking['dcn0'] = 3
+        process = numbers.Numbers(self.client, self.prefix)
+        process.note(found)
+        process.note(found)
+        self.assertEqual(vars(found), vars(process.survey()))
+        self.assertEqual(tally.Tally(), tally.tally_of('no JSON'))

@@ -126,6 +126,12 @@ class Store:
                 'etcdserver: requested lease not found', etcd.NOT_FOUND,
                 'etcdserver: requested lease not found')
         old = self.items.get(body['key'])
+        if body.get('ignore_lease'):
+            if old is None:
+                raise exceptions.EtcdRefused(
+                    'etcdserver: key not found', 3,
+                    'etcdserver: key not found')
+            lease = old.lease
         self.items[body['key']] = Item(
             body.get('value', ''), old.created if old else revision, revision,
             lease)

@@ -12,6 +12,7 @@ from dcn_plugins.locking import session
 from dcn_plugins.placement import job
 from dcn_plugins.placement import job_claims
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import numbers
 from dcn_plugins.placement import removals
 from tests.fakes import etcd
 from tests.unit.glance import fakes
@@ -111,6 +112,7 @@ class Process:
             case.etcd, lambda: etcd.Client(case.etcd.store), 60)
         case.addCleanup(self.session.close)
         self.jobs = case.jobs
+        self.numbers = numbers.Numbers(case.etcd, '/t')
         self.claims = job_claims.JobClaims(case.etcd, self.session, '/t',
                                            name, case.clock)
         self.removals = removals.Removals(case.etcd, '/t', case.clock)

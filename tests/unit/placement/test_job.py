@@ -46,6 +46,51 @@ class JobTest(testtools.TestCase):
             found = job.registered(of(state=state), of(priority=9), 1.0)
             self.assertIs(state, found.state)
 
+    def test_who_asks(self):
+        wanted = of(priority=job.ASKED_PRIORITY, is_asked=True)
+        self.assertEqual(wanted, job.asked(None, wanted, 1.0))
+        for state in State:
+            found = job.asked(of(state=state, tries=9, failures=3,
+                                 due_at=900.0, windows=('01:00-02:00',)),
+                              wanted, 300.0)
+            self.assertEqual(
+                (State.WAITING, 300.0, True, job.ASKED_PRIORITY,
+                 ('01:00-02:00',)),
+                (found.state, found.due_at, found.is_asked, found.priority,
+                 found.windows))
+            self.assertEqual(found, job.asked(found, wanted, 300.0))
+        # Also the second one who waits has it tried now.
+        again = dataclasses.replace(found, due_at=900.0)
+        self.assertEqual(400.0, job.asked(again, wanted, 400.0).due_at)
+
+    def test_the_window_of_a_new_policy_counts(self):
+        for windows in ((), ('10:00-11:00',)):
+            found = job.registered(of(windows=('01:00-02:00',)),
+                                   of(windows=windows), 1.0)
+            self.assertEqual(windows, found.windows)
+
+    def test_windows(self):
+        self.assertTrue(JOB.is_open(100.0, 0))
+        held = of(windows=('22:00-06:00', '12:00-13:00'), deadline=500.0)
+        self.assertEqual(
+            [True, True, False, False, True, True, False, True],
+            [held.is_open(100.0, minute) for minute in (
+                0, 359, 360, 719, 720, 779, 780, 1320)])
+        for other in ({'is_asked': True}, {'priority': 101},
+                      {'deadline': 100.0}):
+            self.assertTrue(dataclasses.replace(held, **other).is_open(
+                100.0, 400))
+        self.assertFalse(dataclasses.replace(held, priority=100).is_open(
+            100.0, 400))
+
+    def test_failures_are_counted_until_it_is_redone(self):
+        found = job.failed(RUNNING, 'w', 'x', 100.0)
+        self.assertEqual(1, found.failures)
+        found = job.postponed(job.claimed(found, 'v', 1e6), 'v', 'busy',
+                              1e6, 1)
+        self.assertEqual(1, found.failures)
+        self.assertEqual(0, job.redone(found, 1.0).failures)
+
     def test_claim(self):
         self.assertEqual(('w', 1), (RUNNING.claim, RUNNING.tries))
         for other in (None, of(due_at=101.0), of(state=State.PAUSED),

@@ -6,6 +6,7 @@ import testtools
 from dcn_plugins import exceptions
 from dcn_plugins.placement import job as steps
 from dcn_plugins.placement import job_claims
+from dcn_plugins.placement import numbers
 from tests.contracts import job_contract
 from tests.fakes import etcd
 
@@ -75,6 +76,45 @@ class FakeTest(job_contract.JobContract, testtools.TestCase):
         self.assertIsNone(self.one.claim(self.entry()))
         self.assertIs(steps.State.FAILED, self.entry().job.state)
         self.assertIsNone(self.entry().claim)
+
+    def test_numbers_whose_answer_is_lost_are_added_once(self):
+        found = numbers.Numbers(self.client, self.prefix)
+        found.count('dcn0', copies=1)
+        for before, is_sent in ((0, True), (1, False)):
+            self.client.faults = [None] * (1 + before) + [
+                exceptions.EtcdUnavailable('lost', is_sent)]
+            self.assertRaises(exceptions.EtcdUnavailable, found.flush)
+            found.count('dcn0', copies=1)
+        found.flush()
+        found.flush()
+        self.assertEqual(3, found.tallies()['dcn0'].copies)
+        self.client.faults = [None, etcd.Repeated()]
+        found.count('dcn0', failures=1)
+        found.flush()
+        self.assertEqual((3, 1), (found.tallies()['dcn0'].copies,
+                                  found.tallies()['dcn0'].failures))
+
+    def test_progress_while_etcd_is_away(self):
+        self.register()
+        self.one.claim(self.entry())
+        self.lost(is_sent=False)
+        self.assertRaises(exceptions.EtcdUnavailable, self.report)
+        self.assertEqual(1, self.report())
+
+    def test_claim_with_what_nobody_can_read(self):
+        self.register()
+        held = self.one.claim(self.entry())
+        key = job_contract.job_requests.Requests(self.prefix).claim_key(
+            'image-1', 'dcn0')
+        for told in ('', '{', '[]', '{"at": "NaN"}', 'null', '1\n2',
+                     '{"at": 1e999, "step": "x", "done_bytes": 1,'
+                     ' "total_bytes": 1, "bytes_per_second": 1}'):
+            self.client.store.transaction({'success': [
+                job_contract.job_requests.requests.put_again(
+                    key, f'{held.claim.id}\n{told}')]})
+            found = self.entry().claim
+            self.assertEqual((held.claim, None), (found, found.progress))
+        self.assertEqual(0, self.one.drop_strays([held]))
 
     def test_job_that_others_change_all_the_time(self):
         self.register()

@@ -8,6 +8,7 @@ import testtools
 
 from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import job
+from dcn_plugins.placement import job_progress
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import overview
@@ -54,6 +55,18 @@ class PlanTest(testtools.TestCase):
             placement(visibility='public'), ['central', 'dcn0', 'dcn1',
                                              'dcn10'],
             [entry('dcn2', priority=4)], NOW), ['dcn2'])
+
+    def test_window_of_a_rule_that_has_changed(self):
+        wanted = placement()
+        wanted = dataclasses.replace(wanted, rule=dataclasses.replace(
+            wanted.rule, windows=('01:00-02:00',)))
+        found = plan.plan(wanted, ['central'], [entry('dcn2')], NOW)
+        self.check(found, ['dcn2'])
+        self.assertEqual(('01:00-02:00',), found.register[0].windows)
+        self.check(plan.plan(wanted, ['central'], [
+            entry('dcn2', windows=('01:00-02:00',))], NOW))
+        self.check(plan.plan(placement(), ['central'], [
+            entry('dcn2', windows=('01:00-02:00',))], NOW), ['dcn2'])
 
     def test_what_is_there_needs_no_job(self):
         self.check(plan.plan(placement(), ['central', 'dcn2'],
@@ -115,6 +128,28 @@ class OverviewTest(testtools.TestCase):
             found['dcn0'].age_seconds))
         self.assertIsNone(found['gone'].verdict)
         self.assertEqual('public everywhere', found['dcn2'].verdict.rule)
+
+    def test_how_far_copies_are(self):
+        told = job_progress.Progress(NOW, 'pump', 25, 100, 5.0)
+        found = self.states(placement(), ['central'], [
+            entry('dcn2', job_requests.Claim('w', 7, told), failures=2,
+                  windows=('01:00-02:00',)),
+            entry('dcn0', job_requests.Claim(
+                'w', 8, dataclasses.replace(told, at=NOW + 60,
+                                            bytes_per_second=0.0))),
+            entry('dcn1', CLAIM)], NOW + 4)
+        self.assertEqual(
+            [('pump', 25, 100, 5.0, 15.0, 4.0),
+             ('pump', 25, 100, 0.0, None, 0.0),
+             ('', None, None, None, None, None),
+             ('', None, None, None, None, None)],
+            [(one.step, one.done_bytes, one.total_bytes,
+              one.bytes_per_second, one.eta_seconds,
+              one.progress_age_seconds) for one in (
+                  found[store] for store in ('dcn2', 'dcn0', 'dcn1',
+                                             'central'))])
+        self.assertEqual((2, ('01:00-02:00',)), (found['dcn2'].failures,
+                                                 found['dcn2'].windows))
 
     def test_absent_and_late(self):
         wanted = dataclasses.replace(placement(), deadline=NOW - 1)

@@ -164,6 +164,23 @@ class PolicyTextTest(TextCase):
             self.check_rule('is no length of time', '30d',
                             f'kind: base\nstores: all\nwithin: {text}\n')
 
+    def test_window(self):
+        [rule] = policy_text.policy_of(
+            'version: 1\ncentral: c\ndefault:\n  stores: all\n'
+            '  window: [22:00-06:00, "12:00-13:30"]\n').rules
+        self.assertEqual(('22:00-06:00', '12:00-13:30'), rule.windows)
+        self.assertEqual((), policies.POLICY.rules[0].windows)
+        for text in ('22:00', '24:00-01:00', '1:00-02:00', '01:00-01:00',
+                     '01:00-02:00=5', '22:00 - 06:00',
+                     '\u0661\u0662:00-13:00'):
+            error = self.assertRaises(
+                exceptions.InvalidPolicy, policy_text.policy_of,
+                'version: 1\ncentral: c\ndefault:\n  stores: all\n'
+                f'  window: "{text}"\n')
+            [fault] = error.faults
+            self.assertEqual(5, fault.line)
+            self.assertIn('22:00-06:00', fault.remedy)
+
     def test_priority(self):
         for text in ('high', '101', '-101', '1.0', '٣'):
             self.check_rule('is no whole number between -100 and 100',
