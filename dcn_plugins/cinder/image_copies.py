@@ -4,6 +4,9 @@
 Ten volumes of one image that the site lacks shall cost one transfer. Whoever
 is first holds a lock of the site's DLM, asks, and waits for the copy; the
 others wait for the lock, and then see that the image is there.
+
+With the jobs of image placement it is a job that is asked for, so it is once
+for the whole cloud, and outlives us. Without etcd, Glance is asked directly.
 """
 
 import itertools
@@ -14,6 +17,7 @@ import urllib.parse
 from oslo_log import log as logging
 
 from dcn_plugins.cinder import image_api
+from dcn_plugins.cinder import job_flight
 from dcn_plugins import exceptions
 from dcn_plugins.locking import guard
 from dcn_plugins.locking import names as lock_names
@@ -49,13 +53,17 @@ class ImageCopies:
     :param get_lock: takes a name, returns a lock as tooz defines it.
     :param clock: seconds that never go back.
     :param pause: lets seconds pass.
+    :param get_jobs: returns the :class:`~dcn_plugins.placement.jobs.Jobs` of
+        the cloud; ``None`` if there are none, and Glance is asked directly.
     """
 
-    def __init__(self, api, get_lock, clock=time.monotonic, pause=time.sleep):
+    def __init__(self, api, get_lock, clock=time.monotonic, pause=time.sleep,
+                 get_jobs=None):
         self._api = api
         self._get_lock = get_lock
         self._clock = clock
         self._pause = pause
+        self._get_jobs = get_jobs
         self._lock = threading.Lock()
         self._failures = {}
 
@@ -86,9 +94,10 @@ class ImageCopies:
         return image
 
     def _flight(self, context, image_id, store, deadline):
-        flight = _Flight(self._api, context, image_id, store, self._clock)
         try:
-            return flight.run(deadline, self._pause)
+            return (self._by_job(context, image_id, store, deadline)
+                    or _Flight(self._api, context, image_id, store,
+                               self._clock).run(deadline, self._pause))
         except exceptions.CopyError as exc:
             now = self._clock()
             with self._lock:
@@ -98,6 +107,20 @@ class ImageCopies:
                 self._failures[image_id, store] = (
                     exc.reason, now + KEEP_FAILURE_SECONDS)
             raise
+
+    def _by_job(self, context, image_id, store, deadline):
+        """Return the image; ``None`` if Glance is to be asked directly."""
+        if self._get_jobs is None:
+            return None
+        try:
+            return job_flight.JobFlight(
+                self._get_jobs(), self._api, context, image_id, store,
+                self._clock).run(deadline, _pauses(), self._pause)
+        except (exceptions.EtcdError, exceptions.ConfigError) as exc:
+            LOG.warning('Glance is asked directly for a copy of image %s in '
+                        'the store %s, as jobs cannot be: %s', image_id,
+                        store, exc)
+            return None
 
     def _check_failure(self, image_id, store):
         with self._lock:

@@ -10,6 +10,7 @@ from dcn_plugins.cinder import image_access
 from dcn_plugins.cinder import image_api
 from dcn_plugins.cinder import image_copies
 from dcn_plugins.cinder import image_locations
+from dcn_plugins.cinder import job_flight
 from dcn_plugins.conf import volume_images
 from dcn_plugins import exceptions
 
@@ -116,8 +117,10 @@ def of_backend(conf, store, snapshot_of, get_lock):
 
     :param snapshot_of: see ``image_locations.ImageLocations``.
     :param get_lock: see ``image_copies.ImageCopies``.
+    :raises ConfigError: if ``placement_jobs_url`` is of no use.
     """
     api = image_api.ImageAPI(image_access.Access(conf))
     return ImageSources(
         conf, store, image_locations.ImageLocations(api, snapshot_of),
-        image_copies.ImageCopies(api, get_lock))
+        image_copies.ImageCopies(api, get_lock,
+                                 get_jobs=job_flight.jobs_of(conf)))

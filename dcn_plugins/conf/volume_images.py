@@ -37,6 +37,18 @@ OPTS = [
              'block_device_allocate_retries times '
              'block_device_allocate_retries_interval seconds, has to wait '
              'longer than that.'),
+    cfg.StrOpt(
+        'placement_jobs_url', secret=True,
+        help='The etcd of the central site that has the jobs of image '
+             'placement, as [dcn] placement_jobs_url of glance-api.conf names '
+             'it: dcn-etcd3+http://HOST:PORT,HOST:PORT (or '
+             'dcn-etcd3+https). With it a volume that waits for a copy of its '
+             'image (image_on_miss=copy) registers a job, or joins the one '
+             'that is there and has it go first, so that the image is '
+             'transferred once for all volumes and servers of the store. If '
+             'etcd does not answer, or nobody begins the job within 60 '
+             'seconds, Glance is asked directly, as without this option. '
+             'A value that is no such URL keeps the backend from starting.'),
 ]
 
 # Cinder takes what stands there for the default of each backend's own section.

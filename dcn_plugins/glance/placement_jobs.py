@@ -7,6 +7,7 @@ import socket
 
 from dcn_plugins.locking import connection
 from dcn_plugins.locking import locks
+from dcn_plugins.placement import connected
 from dcn_plugins.placement import job_claims
 from dcn_plugins.placement import job_reports
 from dcn_plugins.placement import jobs
@@ -32,7 +33,7 @@ class PlacementJobs:
         # No other process has it: a number is used again after a restart.
         self.holder = (f'{socket.gethostname()}:{os.getpid()}:'
                        f'{secrets.token_hex(4)}')
-        prefix = f'{settings.namespace}/placement'
+        prefix = connected.prefix_of(settings)
         client, own = self._connection.client, self._connection.session
         self.jobs = jobs.Jobs(client, prefix)
         self.reports = job_reports.JobReports(client, prefix)

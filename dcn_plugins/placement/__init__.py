@@ -13,7 +13,7 @@ and show what glance-api does.
 ``image``         what a policy looks at in an image (pure)
 ``verdict``       what a policy says of one image (pure)
 ``policy_file``   the newest good policy of a process
-``__main__``      check a policy, and explain it for one image
+``__main__``      check a policy, explain it for one image, metrics
 ================  ========================================================
 
 The jobs that bring images where a policy wants them, in the central etcd:
@@ -22,11 +22,14 @@ The jobs that bring images where a policy wants them, in the central etcd:
 ``job``           the states of one job, and its steps (pure)
 ``job_requests``  what is asked of etcd, and what it means (pure)
 ``jobs``          register, pause, cancel, list, bury
+``connected``     the jobs below a URL
 ``job_claims``    what a worker does: claim, end, give back
 ``job_reports``   what whoever copies tells about its jobs
 ``job_progress``  how far a copy is (pure)
 ``plan``          which jobs an image needs, and which no longer (pure)
 ``overview``      what is known of an image, store by store (pure)
+``metrics``       all of it for Prometheus (pure)
+``metrics_file``  write them
 ``numbers``       what is counted in etcd, for graphs and alarms
 ``survey``        how many images are where (pure)
 ``tally``         what has become of copies to a store (pure)

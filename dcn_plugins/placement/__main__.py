@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""python -m dcn_plugins.placement: check a policy, explain it for an image."""
+"""python -m dcn_plugins.placement: check and explain a policy, metrics."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.placement import image as images
+from dcn_plugins.placement import metrics_file
 from dcn_plugins.placement import policy_text
 from dcn_plugins.placement import verdict
 
@@ -16,9 +17,9 @@ def parse(arguments):
     """Return the command line."""
     parser = argparse.ArgumentParser(
         prog='python -m dcn_plugins.placement',
-        description='Check the file of a placement policy, or explain what '
-                    'it says of one image. Ends with 2 if the file is of no '
-                    'use.')
+        description='Check the file of a placement policy, explain what it '
+                    'says of one image, or write metrics of all jobs. Ends '
+                    'with 2 if a file is of no use.')
     words = parser.add_subparsers(dest='word', required=True)
     for word, text in (('check', 'tell all mistakes of a file'),
                        ('explain', 'tell which rule decides for each store')):
@@ -33,6 +34,8 @@ def parse(arguments):
         help='the image as "openstack image show -f json" prints it; '
              'standard input unless given')
     explain.add_argument('--json', action='store_true')
+    metrics_file.add_arguments(words.add_parser(
+        'metrics', help='write metrics for Prometheus'))
     return parser.parse_args(arguments)
 
 
@@ -91,6 +94,9 @@ def main(arguments=None):
     """Run the command; return its exit code."""
     options = parse(arguments)
     try:
+        if options.word == 'metrics':
+            metrics_file.run(options)
+            return 0
         policy = read(options.file)
         if options.word == 'explain':
             explain(options, policy)
@@ -98,7 +104,7 @@ def main(arguments=None):
         for fault in exc.faults:
             print(f'{exc.source}: {fault}', file=sys.stderr)
         return exc.exit_code
-    except exceptions.ConfigError as exc:
+    except (exceptions.ConfigError, exceptions.EtcdError) as exc:
         print(exc, file=sys.stderr)
         return exc.exit_code
     return 0

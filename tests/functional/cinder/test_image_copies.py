@@ -5,6 +5,9 @@ The manager, its flow and Cinder's client of Glance are Cinder's own. The
 driver does nothing but to look for what it could clone.
 """
 
+import threading
+import uuid
+
 from cinder import context
 from cinder import coordination
 from cinder import exception
@@ -22,10 +25,16 @@ from oslo_config import cfg
 from dcn_plugins.cinder import image_locations
 from dcn_plugins.cinder import image_sources
 from dcn_plugins.conf import volume_images
+from dcn_plugins import exceptions
+from dcn_plugins.locking import connection
+from dcn_plugins.placement import jobs
 from tests.fakes import glance
 from tests.fakes import lock
+from tests.fakes import placement_worker
+from tests.functional.locking import etcd_server
 
 CONF = cfg.CONF
+VOLUMES = 20
 IMAGE_ID = 'c7a8b8d4-3c0f-4d5e-9f6a-1b2c3d4e5f60'
 FSID = 'fsid-1'
 URL = f'rbd://{FSID}/images/{IMAGE_ID}/snap'
@@ -175,3 +184,85 @@ project_domain_id = default
         self.assertEqual('error', self.status())
         self.scheduler.create_volume.assert_not_called()
         self.streamed.assert_not_called()
+
+
+class JobsTest(ImageCopiesTest):
+    """The same with the jobs of image placement, on a real etcd.
+
+    A worker of glance-api does the jobs; cinder-volume itself asks Glance for
+    no copy.
+    """
+
+    def setUp(self):
+        self.etcd = etcd_server.EtcdServer()
+        self.useFixture(self.etcd)
+        self.namespace = f'/{uuid.uuid4()}'
+        self.url = f'dcn-etcd3+http://{self.etcd.hosts}?namespace=' + (
+            self.namespace)
+        super().setUp()
+        self.stop = threading.Event()
+        self.connection = connection.Connection(
+            connection.settings_of(self.url, 'a test'))
+        self.addCleanup(self.connection.close)
+        prefix = f'{self.namespace}/placement'
+        self.jobs = jobs.Jobs(self.connection.client, prefix)
+        self.worker = placement_worker.Worker.of(
+            self.connection.client, self.connection.session, prefix,
+            self.jobs, self.glance.url)
+        thread = threading.Thread(target=self.work)
+        self.addCleanup(thread.join, 60)
+        self.addCleanup(self.stop.set)
+        thread.start()
+
+    def work(self):
+        while not self.stop.wait(0.05):
+            try:
+                self.worker.step()
+            except exceptions.EtcdError:
+                # It was stopped by the test.
+                pass
+
+    def configure(self):
+        super().configure()
+        volume_images.register_opts(CONF)
+        self.override_config('placement_jobs_url', self.url, 'dcn')
+
+    def sources(self):
+        """Return what the driver of another node has; no lock in common."""
+        return image_sources.of_backend(
+            CONF, 'dcn1',
+            lambda *_where: image_locations.Snapshot(9, True),
+            lock.LockService().get_lock)
+
+    def test_volumes_of_many_nodes_at_once_are_one_transfer(self):
+        self.glance.looks = 5 * VOLUMES
+        found, errors = [], []
+
+        def find(sources):
+            try:
+                found.append(sources.find(
+                    self.user, (None, None), dict(
+                        self.glance.images[IMAGE_ID], stores='central'),
+                    FSID))
+            except Exception as exc:
+                errors.append(exc)
+
+        threads = [threading.Thread(target=find, args=[self.sources()])
+                   for _volume in range(VOLUMES)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(300)
+        self.assertEqual(([], [URL] * VOLUMES), (errors, found))
+        self.assertEqual([(IMAGE_ID, 'dcn1')], self.glance.accepted)
+        self.assertEqual([], self.warnings())
+
+    def test_an_etcd_that_is_gone_is_no_reason_to_stream(self):
+        self.stop.set()
+        self.etcd.members[0].kill()
+        self.assertEqual('available', self.create())
+        self.assertEqual([URL], self.driver.cloned)
+        self.streamed.assert_not_called()
+        self.assertEqual([(IMAGE_ID, 'dcn1')], self.glance.accepted)
+        [warning] = self.warnings()
+        self.assertIn('Glance is asked directly', warning)

@@ -9,7 +9,13 @@ import pathlib
 import fixtures
 import testtools
 
+from dcn_plugins import exceptions
+from dcn_plugins.locking import connection
 from dcn_plugins.placement import __main__ as command
+from dcn_plugins.placement import job
+from dcn_plugins.placement import jobs
+from dcn_plugins.placement import numbers
+from tests.fakes import etcd
 from tests.unit.placement import policies
 
 SAMPLE = (pathlib.Path(__file__).resolve().parents[3] / 'etc' / 'glance'
@@ -19,7 +25,7 @@ IMAGE = {'id': 'i', 'owner': 'project-x', 'visibility': 'private',
          'properties': {'dcn_sites': 'all,dcn7'}}
 
 
-class CommandTest(testtools.TestCase):
+class CommandCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
@@ -36,6 +42,9 @@ class CommandTest(testtools.TestCase):
         with contextlib.redirect_stdout(self.output), (
                 contextlib.redirect_stderr(self.errors)):
             return command.main(arguments)
+
+
+class CommandTest(CommandCase):
 
     def test_check(self):
         self.assertEqual(0, self.run_with(
@@ -85,3 +94,67 @@ class CommandTest(testtools.TestCase):
 
     def test_sample(self):
         self.assertEqual(0, self.run_with('check', str(SAMPLE)))
+
+
+class MetricsTest(CommandCase):
+
+    def setUp(self):
+        super().setUp()
+        self.etcd = etcd.Client()
+        self.urls = []
+
+        class Connected:
+            def __init__(_self, url, source):
+                self.urls.append(url)
+                connection.settings_of(url, source)
+                _self.jobs = jobs.Jobs(self.etcd, '/t')
+                _self.numbers = numbers.Numbers(self.etcd, '/t')
+
+            def close(_self):
+                self.urls.append('closed')
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.connected.ConnectedJobs', Connected))
+        self.useFixture(fixtures.EnvironmentVariable(
+            'DCN_PLACEMENT_JOBS_URL'))
+        self.conf = self.file('glance-api.conf', '[DEFAULT]\nworkers = 3\n'
+                              '[dcn]\nplacement_jobs_url = '
+                              'dcn-etcd3+http://u:secret@h:1\n')
+        jobs.Jobs(self.etcd, '/t').register(
+            job.Job('i', 'dcn0', 0.0, 0.0))
+
+    def test_metrics_of_a_configuration(self):
+        self.assertEqual(0, self.run_with(
+            'metrics', '--config-file', self.conf))
+        self.assertIn('dcn_placement_jobs{state="waiting",store="dcn0"} 1.0',
+                      self.output.getvalue().replace(
+                          'store="dcn0",state="waiting"',
+                          'state="waiting",store="dcn0"'))
+        self.assertEqual(['dcn-etcd3+http://u:secret@h:1', 'closed'],
+                         self.urls)
+
+    def test_file_is_replaced_as_a_whole_or_stays(self):
+        path = self.file('dcn.prom', 'old')
+        self.useFixture(fixtures.EnvironmentVariable(
+            'DCN_PLACEMENT_JOBS_URL', 'dcn-etcd3+http://h:1'))
+        self.etcd.faults = [exceptions.EtcdUnavailable('away', False)]
+        self.assertEqual(1, self.run_with('metrics', '--output', path))
+        self.assertIn('etcd does not answer', self.errors.getvalue())
+        self.assertEqual('old', pathlib.Path(path).read_text())
+        self.assertEqual(0, self.run_with('metrics', '--output', path))
+        self.assertIn('dcn_placement_jobs{', pathlib.Path(path).read_text())
+        self.assertEqual({'glance-api.conf', 'dcn.prom'},
+                         set(os.listdir(self.directory)))
+
+    def test_what_is_wrong_is_told_without_the_password(self):
+        wrong = self.file('wrong.conf', '[dcn]\nplacement_jobs_url = '
+                          'http://u:secret@h:1\n')
+        for arguments, text in (
+                ((), 'DCN_PLACEMENT_JOBS_URL'),
+                (('--config-file', '/does/not/exist'), '/does/not/exist'),
+                (('--config-file', wrong), 'placement_jobs_url'),
+                (('--config-file', self.conf, '--output', '/nowhere/x.prom'),
+                 '/nowhere/x.prom')):
+            self.assertEqual(2, self.run_with('metrics', *arguments))
+            self.assertIn(text, self.errors.getvalue())
+            self.assertNotIn('secret', self.errors.getvalue())
