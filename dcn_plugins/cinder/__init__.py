@@ -41,6 +41,7 @@ Volumes from images
 ``image_sources``    what a volume is cloned from
 ``image_locations``  copies of an image in Ceph
 ``image_copies``     one copy for all volumes of a site
+``job_flight``       the same as a job of image placement
 ``image_api``        requests to Glance
 ``image_access``     with whose credentials
 ===================  =====================================================

@@ -28,6 +28,11 @@ UNCLAIMED_SECONDS = 60.0
 AWAY_SECONDS = 60.0
 
 
+# What one glance-api knows, the next one may read from another member of the
+# database.
+UNSEEN_SECONDS = 10.0
+
+
 class JobFlight:
     """One job that somebody waits for.
 
@@ -46,7 +51,7 @@ class JobFlight:
         self._answered_at = self._moved_at = clock()
         self._asked = None
         self._seen = None
-        self._is_gone = False
+        self._gone_at = None
 
     def run(self, deadline, pauses, pause):
         """Return the image with the store among its stores.
@@ -111,12 +116,12 @@ class JobFlight:
     def _look(self):
         entry = self._jobs.entry(self._image_id, self._store)
         if entry is None:
-            if self._is_gone:
+            # It ends when the image is there, which is about to be seen.
+            self._gone_at = self._gone_at or self._clock()
+            if self._clock() - self._gone_at > UNSEEN_SECONDS:
                 raise self._refused(
                     'its job was dropped: a residency forbids it there, or '
                     'it was deleted')
-            # It ends when the image is there, which is seen at the next look.
-            self._is_gone = True
             return
         if entry.job.failures > self._asked.failures:
             raise self._refused(entry.job.reason)

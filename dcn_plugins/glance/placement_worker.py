@@ -232,7 +232,7 @@ class PlacementWorker:
                 self._reconciler.policy is not None):
             self._found.claims.drop_strays(self._held())
             self._claim()
-            self._found.numbers.flush()
+            self._count()
 
     def _hear(self):
         """List jobs at once if somebody has begun to wait for one."""
@@ -240,6 +240,13 @@ class PlacementWorker:
         if bell != self._bell:
             self._bell = bell
             self._due['list'] = self._clock()
+
+    def _count(self):
+        try:
+            self._found.numbers.flush()
+        except exceptions.EtcdError as exc:
+            # Nothing waits for numbers.
+            LOG.debug('What has ended is counted later: %s', exc)
 
     def _held(self):
         return [held for work in self._in_hand.values()

@@ -6,6 +6,7 @@ import time
 
 from oslo_log import log as logging
 
+from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
 from dcn_plugins.placement import image as images
 from dcn_plugins.placement import plan as plans
@@ -105,7 +106,11 @@ class Reconciler:
             LOG.warning('There are %d jobs of image placement; more are '
                         'registered when these have ended', MOST_JOBS)
         survey.seconds = max(0.0, self._clock() - survey.began_at)
-        self._note(survey)
+        try:
+            self._note(survey)
+        except exceptions.EtcdError as exc:
+            # All else is done, and nothing waits for numbers.
+            LOG.debug('The comparison of all images is not noted: %s', exc)
         return count
 
     def is_forbidden(self, image, store):

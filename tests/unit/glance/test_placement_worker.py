@@ -54,6 +54,58 @@ class RoundTest(placement_case.PlacementCase):
         self.assertEqual('central,dcn0,dcn1',
                          self.api.images['image-1']['stores'])
 
+    def test_who_waits_is_heard_before_jobs_are_listed_again(self):
+        self.add_image()
+        self.compare_nothing(self.worker)
+        self.rounds()
+        self.jobs.ask('image-1', 'dcn0')
+        self.rounds(seconds=placement_worker.LOOK_SECONDS)
+        self.assertIn(('image-1', 'dcn0'), self.listed())
+        self.rounds(seconds=placement_worker.LOOK_SECONDS)
+        self.assertEqual([('image-1', ('dcn0',))], self.api.asked)
+        # And once only: each process lists all jobs.
+        self.assertGreater(self.worker._due['list'],
+                           self.now + placement_worker.LOOK_SECONDS)
+
+    def test_a_window_is_waited_for_and_nobody_waits_for_it(self):
+        self.add_image()
+        self.compare_nothing(self.worker)
+        minute = (int(self.now) // 60) % 1440
+        self.one.claims._local = lambda now: time.gmtime(60 * minute)
+        window = '%02d:%02d-%02d:%02d' % (
+            *divmod((minute + 60) % 1440, 60), *divmod((minute + 61) % 1440,
+                                                       60))
+        for store in ('dcn0', 'dcn1'):
+            self.register(store, windows=(window,))
+        self.rounds(3)
+        self.assertEqual([], self.api.asked)
+        self.jobs.ask('image-1', 'dcn0')
+        self.rounds(2)
+        self.assertEqual([('image-1', ('dcn0',))], self.api.asked)
+
+    def test_ends_of_jobs_are_counted(self):
+        self.add_image()
+        self.compare_nothing(self.worker)
+        for store in ('dcn0', 'dcn1'):
+            self.register(store)
+        self.rounds(2)
+        self.api.end_copy('image-1', failed=['dcn1'])
+        self.rounds(2)
+        self.assertEqual(
+            {'dcn0': (1, 0), 'dcn1': (0, 1)},
+            {store: (found.copies, found.failures) for store, found
+             in self.one.numbers.tallies().items()})
+
+    def test_numbers_that_nobody_takes_delay_nothing(self):
+        def refuse():
+            raise exceptions.EtcdRefused('no right', 7, 'no right')
+
+        self.one.numbers.flush = refuse
+        self.add_image(visibility='public')
+        self.rounds(3)
+        self.assertEqual(1, len(self.api.asked))
+        self.assertNotIn('Image placement waits', self.log.output)
+
     def test_what_nobody_has_announced_is_found(self):
         self.add_image(visibility='public')
         self.rounds(3)

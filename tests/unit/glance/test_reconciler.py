@@ -12,12 +12,25 @@ class ReconcilerTest(placement_case.PlacementCase):
     def stores(self, image_id='image-1'):
         return {store for image, store in self.listed() if image == image_id}
 
+    def test_numbers_that_nobody_takes(self):
+        def refuse(_survey):
+            raise exceptions.EtcdRefused('no right', 7, 'no right')
+
+        self.reconciler._note = refuse
+        self.add_image('image-1', visibility='public')
+        self.assertEqual(4, self.reconciler.reconcile_all())
+
     def test_all(self):
         self.add_image('image-1', visibility='public')
         self.add_image('image-2', dcn_sites='dcn0', stores='central')
         self.add_image('image-3', status='queued', visibility='public')
         self.add_image('image-4', owner='project-x', dcn_sites='all')
+        noted = []
+        self.reconciler._note = noted.append
         self.assertEqual(7, self.reconciler.reconcile_all())
+        [survey] = noted
+        self.assertEqual(7, sum(survey.lacking.values()))
+        self.assertEqual(3, survey.images)
         self.assertEqual(policies.STORES - {'central'}, self.stores())
         self.assertEqual({'dcn0'}, self.stores('image-2'))
         self.assertEqual(set(), self.stores('image-3'))

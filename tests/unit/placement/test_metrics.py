@@ -39,8 +39,10 @@ def families(*arguments):
 
 
 def values(family):
-    return {tuple(sample.labels.values()): sample.value
-            for sample in family.samples}
+    """Return the values by store, or by store and state."""
+    return {tuple(value for _name, value in sorted(sample.labels.items(),
+                                                   reverse=True)):
+            sample.value for sample in family.samples}
 
 
 class MetricsTest(testtools.TestCase):
