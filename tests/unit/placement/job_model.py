@@ -12,6 +12,7 @@ import dataclasses
 import functools
 
 from dcn_plugins.placement import job as jobs
+from dcn_plugins.placement import job_progress
 from dcn_plugins.placement import job_requests
 from tests.fakes import etcd
 
@@ -20,6 +21,7 @@ IMAGE, STORE = 'i', 's'
 JOB = REQUESTS.job_key(IMAGE, STORE)
 CLAIM = REQUESTS.claim_key(IMAGE, STORE)
 TOMBSTONE = REQUESTS.tombstone_key(IMAGE)
+PROGRESS = job_progress.Progress(0.0, 'pump', 1, 2, 3.0)
 WANTED = jobs.Job(IMAGE, STORE, 0.0, 0.0)
 
 # Each pause is over at the next step: time decides nothing but when.
@@ -153,6 +155,11 @@ def next_worlds(world):
     if world.has('deletions') and not world.found.is_buried:
         for after, _answer in sent(world, REQUESTS.bury(IMAGE, 0.0)):
             yield 'bury', after.spend('deletions')
+    if world.has('reports') and world.found.claim:
+        # By whoever copies, who is none of the workers.
+        for after, _answer in sent(world, REQUESTS.report(
+                IMAGE, STORE, world.found.claim, PROGRESS)):
+            yield 'report', after.spend('reports')
     for number, worker in enumerate(world.workers):
         if not worker.is_dead:
             yield from worked(world, number, worker)
@@ -298,7 +305,7 @@ def begin(**budget):
     store = etcd.Store()
     workers = tuple(Worker(store.grant()) for _number in range(2))
     names = ('operations', 'claims', 'losses', 'delays', 'deaths',
-             'deletions')
+             'deletions', 'reports')
     return World(store, workers, tuple(sorted(
         (name, budget.get(name, 0)) for name in names)))
 

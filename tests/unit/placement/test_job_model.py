@@ -38,6 +38,11 @@ class JobModelTest(testtools.TestCase):
         self.check(400, operations=1, claims=2, deaths=1, losses=1)
 
 
+    def test_reports_that_come_late(self):
+        self.check(200, operations=1, claims=2, delays=1, deaths=1,
+                   reports=1)
+
+
 class BrokenTest(testtools.TestCase):
     """The model finds what it is there to find."""
 
@@ -67,6 +72,15 @@ class BrokenTest(testtools.TestCase):
 
         self.check('claimed', 'tests.unit.placement.job_model.REQUESTS.claim',
                    claim, operations=2, claims=1, delays=1)
+
+    def test_report_into_whatever_claim(self):
+        def report(image_id, store, claim, progress):
+            return etcd_requests.transaction(
+                [], [etcd_requests.put(job_model.CLAIM, claim.id)])
+
+        self.check('', 'tests.unit.placement.job_model.REQUESTS.report',
+                   report, operations=1, claims=2, delays=1, deaths=1,
+                   reports=1)
 
     def test_done_by_whoever(self):
         self.check('nothing was copied', 'dcn_plugins.placement.job.failed',
