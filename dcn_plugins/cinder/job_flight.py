@@ -48,9 +48,11 @@ class JobFlight:
         self._image_id = image_id
         self._store = store
         self._clock = clock
-        self._answered_at = self._moved_at = clock()
+        self._answered_at = clock()
         self._asked = None
         self._seen = None
+        self._moved_at = None
+        self._is_idle = False
         self._gone_at = None
 
     def run(self, deadline, pauses, pause):
@@ -70,7 +72,7 @@ class JobFlight:
             if image is not None:
                 self._advance(image)
             now = self._clock()
-            if now - self._moved_at > UNCLAIMED_SECONDS:
+            if self._is_idle:
                 LOG.warning('Nobody has begun the job of image %s and the '
                             'store %s within %d s', self._image_id,
                             self._store, UNCLAIMED_SECONDS)
@@ -110,6 +112,7 @@ class JobFlight:
         self._asked = self._jobs.ask(self._image_id, self._store)
         if self._asked is None:
             raise self._refused('it was deleted')
+        self._moved_at = self._clock()
         LOG.info('Image %s is to be copied to the store %s: a volume waits '
                  'for it', self._image_id, self._store)
 
@@ -131,6 +134,7 @@ class JobFlight:
         if entry.claim is not None or entry.found.revision != self._seen:
             self._moved_at = self._clock()
         self._seen = entry.found.revision
+        self._is_idle = self._clock() - self._moved_at > UNCLAIMED_SECONDS
 
     def _refused(self, reason):
         return exceptions.CopyRefused(self._image_id, (self._store,), reason)

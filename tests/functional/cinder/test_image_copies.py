@@ -24,6 +24,7 @@ from oslo_config import cfg
 
 from dcn_plugins.cinder import image_locations
 from dcn_plugins.cinder import image_sources
+from dcn_plugins.cinder import job_flight
 from dcn_plugins.conf import volume_images
 from dcn_plugins import exceptions
 from dcn_plugins.locking import connection
@@ -235,7 +236,11 @@ class JobsTest(ImageCopiesTest):
             lock.LockService().get_lock)
 
     def test_volumes_of_many_nodes_at_once_are_one_transfer(self):
-        self.glance.looks = 5 * VOLUMES
+        self.glance.looks = 2 * VOLUMES
+        # It is about how many copies there are, on however slow a machine.
+        self.override_config('glance_request_timeout', 600)
+        self.useFixture(fixtures.MockPatchObject(
+            job_flight, 'UNCLAIMED_SECONDS', 600.0))
         found, errors = [], []
 
         def find(sources):

@@ -229,6 +229,13 @@ class DirectTest(JobCase):
         self.assertGreater(self.elapsed, job_flight.UNCLAIMED_SECONDS)
         self.assertNotIn('WARNING', self.log.output)
 
+    def test_only_the_time_since_it_was_asked_for_counts(self):
+        self.glance.answers['GET /v2/images/i'] = 503, None
+        self.clock.at[self.clock.now + 50] = self.glance.answers.clear
+        self.clock.at[self.clock.now + 90] = self.start
+        self.bring(seconds=1000)
+        self.assertNotIn('WARNING', self.log.output)
+
     def test_etcd_is_away(self):
         self.etcd.faults = [exceptions.EtcdUnavailable('away', False)] * 99
         self.bring()
