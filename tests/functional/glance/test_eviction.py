@@ -32,8 +32,9 @@ evict:
   - {name: nothing else, stores: all, leave: unwanted, unused_for: 1s}
 '''
 
-#: Images, and how often each has copies in all stores that leave again.
-IMAGES, TIMES = 10, 20
+#: Images, and how often each has copies in all stores that leave again. More
+#: often is tests/functional/locking/test_eviction.py.
+IMAGES, TIMES = 10, 4
 
 
 class EvictionCase(glance_api.GlanceTestCase):
@@ -170,3 +171,4 @@ class PlacedTest(EvictionCase, glance_api.FilteredTestCase):
         # What is asked for again comes again.
         self.patch(image_id, 'replace', '/dcn_sites', 'store3')
         self.wait_for_stores(image_id, 'store1', 'store3')
+        self.wait_for_import(image_id)

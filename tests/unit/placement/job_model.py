@@ -155,11 +155,7 @@ def next_worlds(world):
     if world.has('deletions') and not world.found.is_buried:
         for after, _answer in sent(world, REQUESTS.bury(IMAGE, 0.0)):
             yield 'bury', after.spend('deletions')
-    if world.has('reports') and world.found.claim:
-        # By whoever copies, who is none of the workers.
-        for after, _answer in sent(world, REQUESTS.report(
-                IMAGE, STORE, world.found.claim, PROGRESS)):
-            yield 'report', after.spend('reports')
+    yield from reported(world)
     for number, worker in enumerate(world.workers):
         if not worker.is_dead:
             yield from worked(world, number, worker)
@@ -174,6 +170,14 @@ def next_worlds(world):
             continue
         yield 'late', dataclasses.replace(
             checked(world, store, answer, body), late=rest)
+
+
+def reported(world):
+    """Yield what comes of a report of whoever copies, who is no worker."""
+    if world.has('reports') and world.found.claim:
+        for after, _answer in sent(world, REQUESTS.report(
+                IMAGE, STORE, world.found.claim, PROGRESS)):
+            yield 'report', after.spend('reports')
 
 
 def operated(world, name, step):
