@@ -46,7 +46,11 @@ def remove(directory):
 
 
 def remove_tree(directory):
-    """Remove a lab's directory; what says that it is one goes last."""
+    """Remove a lab's directory; what says that it is one goes last.
+
+    :raises deadline.LabError: if somebody writes there meanwhile. It is still
+        a lab then, so that this can be repeated.
+    """
     if not directory.exists():
         return
     for entry in directory.iterdir():
@@ -56,6 +60,12 @@ def remove_tree(directory):
             shutil.rmtree(entry, ignore_errors=True)
         else:
             entry.unlink(missing_ok=True)
+    again = [entry.name for entry in directory.iterdir()
+             if entry.name != layouts.FILE]
+    if again:
+        raise deadline.LabError(
+            f'{directory}: {", ".join(sorted(again))} is there again: end '
+            f'what writes there, and repeat this')
     (directory / layouts.FILE).unlink(missing_ok=True)
     directory.rmdir()
 
