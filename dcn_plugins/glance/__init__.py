@@ -83,7 +83,6 @@ What is compared with the pools, by ``dcn-scrub``:
 ``image_facts``     what Glance's database says
 ``store_facts``     what the clusters say
 ``drift_repair``    sets right what is ours
-``location_api``    has Glance remove a location
 ``drift_text``      the result, for people and programs (pure)
 ==================  ======================================================
 

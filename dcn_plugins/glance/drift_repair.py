@@ -15,6 +15,7 @@ import dataclasses
 
 from oslo_log import log as logging
 
+from dcn_plugins import exceptions
 from dcn_plugins.glance import drift
 from dcn_plugins.glance import drift_rules
 from dcn_plugins.imagecopy import stored_image
@@ -45,7 +46,7 @@ class DriftRepair:
 
     :param search: :class:`~dcn_plugins.glance.drift_search.DriftSearch`.
     :param images: :class:`~dcn_plugins.glance.image_facts.ImageFacts`.
-    :param api: :class:`~dcn_plugins.glance.location_api.LocationAPI`.
+    :param api: :class:`~dcn_plugins.glance.image_api.ImageAPI`.
     :param allowed: what may be removed, as in :mod:`drift`.
     """
 
@@ -149,11 +150,15 @@ class DriftRepair:
         image = facts.images[finding.image_id]
         if not self._has_good_copy(image, facts, finding.store):
             return 'no other copy is proved to be whole'
-        reason = self._api.remove(image.id, finding.store)
+        try:
+            # It removes the data first, and goes on if there are none.
+            self._api.remove_copy(image.id, finding.store)
+        except exceptions.RemovalRefused as exc:
+            return f'Glance refuses: {exc.reason}'
         now = self._images.known([image.id]).get(image.id)
-        if not reason and now and _has_location(now, finding, facts):
+        if now and _has_location(now, finding, facts):
             return 'Glance has answered, and the location is there still'
-        return reason
+        return ''
 
     def _has_good_copy(self, image, facts, but=None):
         """Say whether a copy in another store has the hash of the image."""

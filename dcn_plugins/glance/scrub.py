@@ -22,8 +22,8 @@ from dcn_plugins.glance import drift
 from dcn_plugins.glance import drift_repair
 from dcn_plugins.glance import drift_search
 from dcn_plugins.glance import drift_text
+from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_facts
-from dcn_plugins.glance import location_api
 from dcn_plugins.glance import rbd_stores
 from dcn_plugins.glance import store_facts
 
@@ -186,7 +186,7 @@ def _run(options):
         outcomes = ()
         if options.repair:
             outcomes = tuple(drift_repair.DriftRepair(
-                search, images, location_api.LocationAPI(CONF),
+                search, images, image_api.ImageAPI(CONF),
                 options.allowed or ()).repair(report))
     write = drift_text.as_json if options.json else drift_text.as_text
     print(write(places, report, outcomes))

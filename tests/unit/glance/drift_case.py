@@ -126,13 +126,13 @@ class World:
 
     # What the API does.
 
-    def remove(self, image_id, store):
+    def remove_copy(self, image_id, store):
         self.before('remove location')
         if len(self.images[image_id].locations) == 1:
-            return 'it is the last one'
+            raise exceptions.RemovalRefused(image_id, store,
+                                            'it is the last one')
         self.forget(store, image_id)
         self.pools[store].pop(image_id, None)
-        return ''
 
     # All of it together.
 

@@ -7,6 +7,7 @@ import hypothesis
 from hypothesis import strategies
 import testtools
 
+from dcn_plugins import exceptions
 from dcn_plugins.glance import drift
 from dcn_plugins.imagecopy import stored_image
 from tests.unit.glance import drift_case as case
@@ -176,10 +177,25 @@ class DriftRepairTest(testtools.TestCase):
 
     def test_an_answer_that_was_none(self):
         del self.pool[self.image_id]
-        self.world.remove = lambda image_id, store: ''
+        self.world.remove_copy = lambda image_id, store: None
         self.assertIn('there still', self.repair(*ALL).reason)
-        self.world.remove = lambda image_id, store: 'Glance refuses: 409'
-        self.assertEqual('Glance refuses: 409', self.repair(*ALL).reason)
+
+        def refuse(image_id, store):
+            raise exceptions.RemovalRefused(image_id, store, 'HTTP 409', True)
+
+        self.world.remove_copy = refuse
+        self.assertEqual('Glance refuses: HTTP 409', self.repair(*ALL).reason)
+
+    def test_no_answer(self):
+        del self.pool[self.image_id]
+
+        def be_silent(image_id, store):
+            raise exceptions.RemovalUnanswered(image_id, store, 'no')
+
+        self.world.remove_copy = be_silent
+        outcome = self.repair(*ALL)
+        self.assertIn('has not answered', outcome.reason)
+        self.assertTrue(outcome.is_failure)
 
 
 # Whatever is wrong anywhere.
