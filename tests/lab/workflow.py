@@ -7,6 +7,7 @@ the cloud's own reason when it has not.
 
 import functools
 import re
+import time
 
 import openstack
 
@@ -45,12 +46,22 @@ class Workflow:
             'visibility': 'public', **properties})
         openstack.exceptions.raise_from_response(answer)
         image_id = answer.json()['id']
-        answer = self.cloud.image.post(f'/images/{image_id}/import', json={
-            'method': {'name': 'web-download', 'uri': url},
-            'stores': list(stores)})
-        openstack.exceptions.raise_from_response(answer)
+        self._begin_import(image_id, url, stores)
         self.wait_copies(image_id, stores, seconds)
         return image_id
+
+    def _begin_import(self, image_id, url, stores):
+        # Of several imports that begin at one moment MariaDB may undo one, as
+        # they lock the same gap of an index; Glance then answers 500, and
+        # whoever asks again is served.
+        for is_last in (False, False, True):
+            answer = self.cloud.image.post(f'/images/{image_id}/import', json={
+                'method': {'name': 'web-download', 'uri': url},
+                'stores': list(stores)})
+            if answer.status_code != 500 or is_last:
+                break
+            time.sleep(1)
+        openstack.exceptions.raise_from_response(answer)
 
     def copy(self, image_id, store, seconds=180):
         """Copy an image to one more store.
