@@ -9,6 +9,7 @@ of xxHash on purpose; the hash of all bytes does. Nothing is called different
 before its bytes have been hashed.
 """
 
+import contextlib
 import hashlib
 import queue
 import time
@@ -92,10 +93,11 @@ def summed(source):
     kept = manifest.Manifest(
         source.size, grain, checksums.of_bytes(bytes(grain)),
         checksums.of_bytes)
-    for number, found in _in_order(source):
-        if found is None:
-            return None
-        kept.add(number * source.object_bytes, found)
+    with contextlib.closing(_in_order(source)) as answers:
+        for number, found in answers:
+            if found is None:
+                return None
+            kept.add(number * source.object_bytes, found)
     return kept.close(checksums.of_bytes(bytes(tail)) if tail else None)
 
 
@@ -103,19 +105,25 @@ def _in_order(source):
     """Yield the number of each object and its checksums, or ``None``."""
     count = -(-source.size // source.object_bytes)
     answers = queue.SimpleQueue()
-    asked, waiting = 0, {}
-    for number in range(count):
-        while asked < min(count, number + _UNDER_WAY):
-            source.sums(asked, lambda code, sums, asked=asked: answers.put(
-                (asked, code, sums)))
-            asked += 1
-        while number not in waiting:
-            answered, code, sums = _answer(answers)
-            if code < 0 and isinstance(source.error(code),
-                                       exceptions.ClusterUnreachable):
-                raise source.error(code)
-            waiting[answered] = None if code < 0 else sums[0]
-        yield number, waiting.pop(number)
+    asked, heard, waiting = 0, 0, {}
+    try:
+        for number in range(count):
+            while asked < min(count, number + _UNDER_WAY):
+                source.sums(asked, lambda code, sums, asked=asked: answers.put(
+                    (asked, code, sums)))
+                asked += 1
+            while number not in waiting:
+                answered, code, sums = _answer(answers)
+                heard += 1
+                if code < 0 and isinstance(source.error(code),
+                                           exceptions.ClusterUnreachable):
+                    raise source.error(code)
+                waiting[answered] = None if code < 0 else sums[0]
+            yield number, waiting.pop(number)
+    finally:
+        # librados ends the process that lets go of what it is asked for.
+        for _number in range(asked - heard):
+            _answer(answers)
 
 
 def _answer(answers):

@@ -4,6 +4,7 @@
 import errno
 import hashlib
 import os
+import threading
 import unittest
 from unittest import mock
 
@@ -102,6 +103,27 @@ class ContentTest(unittest.TestCase):
         self.assertEqual((True, stored_image.HASH), (
             self.compare(self.proof).is_same,
             self.compare(self.proof).how))
+
+    def test_nothing_is_under_way_any_more_then(self):
+        self.source.short = (0,)
+        begun, ended = [], []
+        sums = self.source.sums
+
+        def late(number, done):
+            def end():
+                ended.append(number)
+                sums(number, done)
+
+            begun.append(number)
+            if number:
+                threading.Timer(0.05, end).start()
+            else:
+                end()
+
+        self.source.sums = late
+        self.assertIsNone(content.summed(self.source))
+        self.assertGreater(len(begun), 1)
+        self.assertEqual(begun, sorted(ended))
 
     def test_a_clone_has_no_checksums(self):
         self.source.is_summable = False

@@ -77,7 +77,9 @@ class PaneCase(lab_case.LabCase):
         return dict(zip(*self.run_command(command, *words)))
 
     # testtools has it; the lab's case is of unittest.
-    def assertRaises(self, error, call, *args):
+    def assertRaises(self, error, call=None, *args):
+        if call is None:
+            return super().assertRaises(error)
         with super().assertRaises(error) as caught:
             call(*args)
         return caught.exception
@@ -201,7 +203,8 @@ class NumbersTest(PaneCase):
             'dcn', 'site', 'list')}
         self.assertEqual(set(self.lab.sites), set(rows))
         compute = list(self.user.cloud.compute.services())
-        listed = list(self.user.cloud.image.images())
+        listed = self.user.cloud.image.get(
+            '/images', params={'limit': 1000}).json()['images']
         clusters = {found['name']: found
                     for found in self.user.cloud.block_storage.get(
                         '/clusters/detail', microversion='3.7').json()[
@@ -219,9 +222,8 @@ class NumbersTest(PaneCase):
                        room[kind.lower()]['capacity'])
                 for kind in ('VCPU', 'MEMORY_MB')})
             self.assertEqual(
-                sum(name in (found.stores or '').split(',')
-                    if isinstance(found.stores, str)
-                    else name in (found.stores or ()) for found in listed),
+                sum(name in found.get('stores', '').split(',')
+                    for found in listed),
                 row['Images']['value']['present'])
             for cluster in row['cinder-volume']['value']['clusters']:
                 told = clusters[cluster['name']]
