@@ -50,7 +50,7 @@ class StoresTest(testtools.TestCase):
     def ask(self, check):
         begun = time.monotonic()
         found = check.healthcheck(9292)
-        self.assertLess(time.monotonic() - begun, DEADLINE_SECONDS + 0.5)
+        self.assertLess(time.monotonic() - begun, DEADLINE_SECONDS + 5)
         return found
 
     def ask_until(self, check, is_good):
