@@ -9,11 +9,11 @@ import urllib.parse
 
 from oslo_config import cfg
 
+from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import etcd_checks
 from dcn_plugins.cmd import paste_file
 from dcn_plugins.cmd import results
 from dcn_plugins.conf import opts
-from dcn_plugins.conf import unknown_options
 from dcn_plugins import exceptions
 from dcn_plugins.locking import connection
 
@@ -68,7 +68,7 @@ class CinderChecks:
 
     def options(self):
         """Find options that are unknown or without a valid value."""
-        return dcn_options(self._conf, [
+        return dcn_options.check(self._conf, [
             opt for group, options in opts.list_cinder_opts()
             if getattr(group, 'name', group) == 'dcn' for opt in options])
 
@@ -166,22 +166,6 @@ class CinderChecks:
             self._conf.register_opt(_DRIVER, backend)
             found[backend] = self._conf[backend].volume_driver or ''
         return found
-
-
-def dcn_options(conf, options, also_known=()):
-    """Find options of [dcn] that are unknown or without a valid value."""
-    paths = unknown_options.config_files(conf)
-    if not paths:
-        return results.warning('No configuration file was found, so that the '
-                               'defaults were checked. Name one with '
-                               '--config-file.')
-    # An option of which the value is not valid raises here.
-    known = {opt.dest: conf.dcn[opt.dest] for opt in options}
-    found = unknown_options.find(paths, 'dcn', [*known, *also_known])
-    return results.of([], [
-        f'{path}: {option} is not an option of [dcn] and has no effect. '
-        + (f'Did you mean {nearest}?' if nearest else 'Remove it.')
-        for path, option, nearest in found])
 
 
 def _scheduler(option, names, namespace, ours, harm, has_order=True):

@@ -10,7 +10,7 @@ import os
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_config import cfg
 
-from dcn_plugins.cmd import cinder_checks
+from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import etcd_checks
 from dcn_plugins.cmd import paste_file
 from dcn_plugins.cmd import results
@@ -74,7 +74,7 @@ class GlanceChecks:
             return results.failure(
                 f'[dcn] auth_type = {self._conf.dcn.auth_type}: there is no '
                 'such plugin, and images are not copied. Correct it.')
-        return cinder_checks.dcn_options(
+        return dcn_options.check(
             self._conf, imagecopy.OPTS + imagecopy.TLS_OPTS + placement.OPTS
             + health.OPTS + health.STORE_OPTS,
             ['auth_type', 'auth_section', *(opt.dest for opt in auth)])

@@ -12,13 +12,13 @@ from nova.scheduler import filters
 from nova.scheduler import weights
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
-from oslo_upgradecheck import upgradecheck
 import sqlalchemy as sa
 
 from dcn_plugins import admission
+from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import policy_checks
+from dcn_plugins.cmd import results
 from dcn_plugins.conf import sites as site_options
-from dcn_plugins.conf import unknown_options
 from dcn_plugins.nova import placement_prefilter
 from dcn_plugins import site_map
 from dcn_plugins import sites
@@ -31,8 +31,6 @@ ISOLATION_OPTION = 'aggregate_image_properties_isolation_namespace'
 
 # More of them than this would hide the other results.
 MAX_FAULTS = 10
-
-_CODES = upgradecheck.Code
 
 
 class _NoDatabase(Exception):
@@ -71,23 +69,14 @@ class NovaChecks:
 
     def options(self):
         """Find options that are unknown or without a valid value."""
-        paths = unknown_options.config_files(self._conf)
-        if not paths:
-            return _warning('No configuration file was found, so that the '
-                            'defaults were checked. Name nova.conf with '
-                            '--config-file.')
-        # An option of which the value is not valid raises here.
-        values = {opt.dest: self._conf.dcn[opt.dest]
-                  for opt in site_options.OPTS}
-        if values['spill_back_percent'] > values['spill_over_percent']:
-            return _failure(
+        found = dcn_options.check(self._conf, site_options.OPTS,
+                                  file='nova.conf')
+        values = self._conf.dcn
+        if values.spill_back_percent > values.spill_over_percent:
+            return results.failure(
                 'spill_back_percent is greater than spill_over_percent: '
                 'nova-scheduler does not start. Set it to the same or less.')
-        found = unknown_options.find(paths, site_options.GROUP.name, values)
-        return _warnings(
-            f'{path}: {option} is not an option of [dcn] and has no effect. '
-            + (f'Did you mean {nearest}?' if nearest else 'Remove it.')
-            for path, option, nearest in found)
+        return found
 
     def filters(self):
         """Find filters that are missing or in an order that weakens them."""
@@ -95,16 +84,16 @@ class NovaChecks:
         classes, fault = _classes(filters.HostFilterHandler(),
                                   conf.available_filters)
         if fault:
-            return _failure(f'available_filters: {fault}')
+            return results.failure(f'available_filters: {fault}')
         enabled = conf.enabled_filters
         missing = [name for name in enabled if name not in classes]
         if missing:
-            return _failure(
+            return results.failure(
                 f'{", ".join(missing)} of enabled_filters is in none of the '
                 'available_filters: nova-scheduler does not start. Add its '
                 'class path there.')
         if SITE_FILTER not in enabled:
-            return _warning(
+            return results.warning(
                 f'{SITE_FILTER} is not in enabled_filters: servers that move '
                 'may leave the site of their disk.')
         warnings = []
@@ -121,14 +110,14 @@ class NovaChecks:
                 f'{ONE_SITE_FILTER} is not the last of enabled_filters: '
                 f'{", ".join(behind)} may refuse all hosts of the one site '
                 'that it has chosen, though others have room. Put it last.')
-        return _warnings(warnings)
+        return results.of([], warnings)
 
     def weighers(self):
         """Find weighers that are missing."""
         classes, fault = _classes(weights.HostWeightHandler(),
                                   self._conf.filter_scheduler.weight_classes)
         if fault:
-            return _failure(f'weight_classes: {fault}')
+            return results.failure(f'weight_classes: {fault}')
         warnings = []
         lost = sorted({each.__name__ for each in weights.all_weighers()}
                       - classes)
@@ -147,28 +136,27 @@ class NovaChecks:
                 'weight_classes replaces its default, so that '
                 f'{", ".join(lost)} have no effect. Add '
                 'nova.scheduler.weights.all_weighers.')
-        return _warnings(warnings)
+        return results.of([], warnings)
 
     def prefilter(self):
         """Tell whether placement can be told about sites."""
         if not self._conf.dcn.push_to_placement:
-            return upgradecheck.Result(
-                _CODES.SUCCESS, 'Switched off with push_to_placement.')
+            return results.success('Switched off with push_to_placement.')
         objects.register_all()
         fault = placement_prefilter.fault_of_seam()
         if fault:
-            return _warning(
+            return results.warning(
                 f'Placement cannot be told about sites: {fault}. A site may '
                 'have "No valid host" when there are more hosts than '
                 '[scheduler] max_placement_results. Raise that, and set [dcn] '
                 'push_to_placement = false.')
-        return upgradecheck.Result(_CODES.SUCCESS)
+        return results.success()
 
     def isolation(self):
         """Find a filter that logs a warning per host and key of ours."""
         conf = self._conf.filter_scheduler
         if ISOLATION_FILTER not in conf.enabled_filters:
-            return upgradecheck.Result(_CODES.SUCCESS)
+            return results.success()
         namespace = conf[ISOLATION_OPTION]
         prefix = (namespace or '') + (
             conf.aggregate_image_properties_isolation_separator)
@@ -177,12 +165,12 @@ class NovaChecks:
             for opt in scheduler.filter_scheduler_opts)
         if namespace and not sites.SITE_KEY.startswith(prefix):
             if not is_retired:
-                return upgradecheck.Result(_CODES.SUCCESS)
-            return _warning(
+                return results.success()
+            return results.warning(
                 f'With {ISOLATION_OPTION} this Nova logs a warning per host '
                 'and request. Replace the filter with [scheduler] '
                 'enable_isolated_aggregate_filtering.')
-        return _warning(
+        return results.warning(
             f'{ISOLATION_FILTER} logs a warning per host and request for each '
             'dcn: key of an aggregate. '
             + ('Replace it with [scheduler] '
@@ -193,17 +181,16 @@ class NovaChecks:
         """Find a default zone that no host is in."""
         zone = self._conf.default_schedule_zone
         if not zone:
-            return upgradecheck.Result(_CODES.SUCCESS)
+            return results.success()
         if zone == self._conf.default_availability_zone:
-            return upgradecheck.Result(
-                _CODES.SUCCESS, f'{zone} stands for the hosts in no site.')
+            return results.success(f'{zone} stands for the hosts in no site.')
         try:
             found = self._site_map()
         except _NoDatabase as exc:
-            return _warning(f'skipped: {exc}')
+            return results.warning(f'skipped: {exc}')
         if any(zone in place.site.zones for place in found.places):
-            return upgradecheck.Result(_CODES.SUCCESS)
-        return _failure(
+            return results.success()
+        return results.failure(
             f'default_schedule_zone = {zone}, but no host is in this zone: '
             'each creation without a zone of its own is refused. Correct or '
             'remove it.')
@@ -213,11 +200,11 @@ class NovaChecks:
         try:
             faults = self._site_map().faults
         except _NoDatabase as exc:
-            return _warning(f'skipped: {exc}')
+            return results.warning(f'skipped: {exc}')
         lines = [f'{site}: {fault}.' for site, fault in faults]
         if len(lines) > MAX_FAULTS:
             lines[MAX_FAULTS:] = [f'And {len(lines) - MAX_FAULTS} more.']
-        return _warnings(lines)
+        return results.of([], lines)
 
     def _site_map(self):
         found, error = self._reading
@@ -291,17 +278,3 @@ def _classes(handler, paths):
                            f'({type(cause).__name__}: {text}), and '
                            'nova-scheduler does not start')
     return names, None
-
-
-def _warnings(texts):
-    """Return one warning with all the texts, success when there is none."""
-    text = ' '.join(texts)
-    return _warning(text) if text else upgradecheck.Result(_CODES.SUCCESS)
-
-
-def _warning(details):
-    return upgradecheck.Result(_CODES.WARNING, details)
-
-
-def _failure(details):
-    return upgradecheck.Result(_CODES.FAILURE, details)

@@ -13,8 +13,8 @@ import re
 
 from nova import policies
 from oslo_policy import policy
-from oslo_upgradecheck import upgradecheck
 
+from dcn_plugins.cmd import results
 from dcn_plugins.nova import cross_site_policy
 
 SAMPLE = 'etc/nova/policy.dcn.yaml.sample'
@@ -97,33 +97,33 @@ class PolicyChecks:
         try:
             enforcer = self._loaded()
         except _Unusable as exc:
-            return _failure(str(exc))
+            return results.failure(str(exc))
         broken = sorted(name for name, rule in enforcer.file_rules.items()
                         if _is_broken(rule))
         if broken:
-            return _failure(
+            return results.failure(
                 f'What the file says of {", ".join(broken)} is no rule, or '
                 'not all of it is. oslo.policy takes what it does not '
                 'understand for "nobody". Correct it.')
         try:
             enforcer.check_rules(raise_on_violation=True)
         except policy.InvalidDefinitionError as exc:
-            return _failure(f'A reference leads nowhere or in a circle. {exc}')
+            return results.failure(
+                f'A reference leads nowhere or in a circle. {exc}')
         known = {*enforcer.registered_rules, *_former_names(enforcer)}
         unknown = sorted(
             name for name in enforcer.file_rules
             if name not in known and name.startswith(_OF_SERVICES))
         if unknown:
-            return _warning(
+            return results.warning(
                 f'This Nova does not know {", ".join(unknown)}, so that it '
                 'has no effect. Correct the name, or take that of this '
                 'release.')
         if not enforcer.file_rules:
-            return upgradecheck.Result(
-                upgradecheck.Code.SUCCESS,
+            return results.success(
                 f'{self._conf.oslo_policy.policy_file} does not exist or is '
                 'empty: the defaults hold.')
-        return upgradecheck.Result(upgradecheck.Code.SUCCESS)
+        return results.success()
 
     def passage(self, passage):
         """Warn when ordinary people may use a way around the filters."""
@@ -137,10 +137,10 @@ class PolicyChecks:
                     f'its new name. {passage.harm}')
             callers = _callers(enforcer, rule)
         except _Unusable as exc:
-            return _warning(f'skipped: {exc}')
+            return results.warning(f'skipped: {exc}')
         if not callers:
-            return upgradecheck.Result(upgradecheck.Code.SUCCESS)
-        return _warning(
+            return results.success()
+        return results.warning(
             f'{rule} is open to {", ".join(callers)}. {passage.harm} '
             f'{passage.remedy}. See {SAMPLE}.')
 
@@ -150,12 +150,12 @@ class PolicyChecks:
         try:
             callers = _callers(self._loaded(), rule)
         except _Unusable as exc:
-            return _warning(f'skipped: {exc}')
+            return results.warning(f'skipped: {exc}')
         # Administrators may know what they do.
         callers = [name for name in callers if name != _ADMINISTRATORS]
         if not callers:
-            return upgradecheck.Result(upgradecheck.Code.SUCCESS)
-        return _warning(
+            return results.success()
+        return results.warning(
             f'{rule} is open to {", ".join(callers)}. They unshelve a server '
             'into the zone of another site, and its disk stays behind. '
             f'{_TO_MOVERS}. See {SAMPLE}.')
@@ -228,11 +228,3 @@ def _former_names(enforcer):
 
 def _text(exc):
     return ' '.join(str(exc).split()) or type(exc).__name__
-
-
-def _warning(details):
-    return upgradecheck.Result(upgradecheck.Code.WARNING, details)
-
-
-def _failure(details):
-    return upgradecheck.Result(upgradecheck.Code.FAILURE, details)
