@@ -30,8 +30,8 @@ FIRST_PAUSE_SECONDS = 0.25
 MOST_PAUSE_SECONDS = 5.0
 PAUSE_GROWTH = 1.5
 
-# For how long Glance may not answer before we give up.
-AWAY_SECONDS = 60.0
+# As whoever waits for a job.
+AWAY_SECONDS = job_flight.AWAY_SECONDS
 
 # A task that Glance has accepted shows in the image, but the next glance-api
 # may read another member of the database.

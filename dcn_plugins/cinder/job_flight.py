@@ -27,7 +27,6 @@ UNCLAIMED_SECONDS = 60.0
 # For how long Glance may not answer before we give up.
 AWAY_SECONDS = 60.0
 
-
 # What one glance-api knows, the next one may read from another member of the
 # database.
 UNSEEN_SECONDS = 10.0
