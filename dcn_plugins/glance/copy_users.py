@@ -10,6 +10,7 @@ from oslo_config import cfg
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import errors
+from dcn_plugins.ceph import pool_access
 from dcn_plugins import exceptions
 from dcn_plugins.glance import engine_call
 from dcn_plugins.glance import rbd_stores
@@ -76,16 +77,10 @@ class CopyUsers:
 
 
 def _answer(place, image_id, question):
-    rados = bindings.rados()
-    with errors.translated((rados, bindings.rbd()),
+    with errors.translated((bindings.rados(), bindings.rbd()),
                            f'looking for clones in store {place.store}'):
-        with rados.Rados(
-                conffile=place.conf, rados_id=place.user, conf={
-                    name: f'{place.connect_seconds:g}' for name in (
-                        'client_mount_timeout', 'rados_mon_op_timeout',
-                        'rados_osd_op_timeout')}) as cluster:
-            with cluster.open_ioctx(place.pool) as ioctx:
-                return question(ioctx, image_id)
+        with pool_access.opened(place) as ioctx:
+            return question(ioctx, image_id)
 
 
 def _count_children(ioctx, image_id):
