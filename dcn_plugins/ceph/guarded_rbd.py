@@ -13,6 +13,7 @@ import contextlib
 import functools
 
 from dcn_plugins.ceph import open_images
+from dcn_plugins.ceph import snapshot_opener
 
 #: Calls of an image that change nothing in Ceph.
 IMAGE_READS = frozenset([
@@ -76,7 +77,7 @@ class GuardedRBD:
         return getattr(self._rbd, name)
 
     # The names are librbd's.
-    def Image(self, ioctx, name=None, *args, **kwargs):
+    def Image(self, ioctx, name=None, snapshot=None, *args, **kwargs):
         """Open an image; raises as librbd does."""
         operation = self._current()
         images = (open_images.OpenImages(self._run) if operation is None
@@ -84,12 +85,14 @@ class GuardedRBD:
         is_read_only = kwargs.pop('read_only', False)
 
         def open_image(is_read_only):
-            return self._rbd.Image(ioctx, name, *args, **kwargs,
-                                   read_only=is_read_only)
+            return snapshot_opener.opened(
+                self._rbd, ioctx, name, snapshot, *args, **kwargs,
+                read_only=is_read_only)
 
         # Nobody else gets it outside of an operation, nor one that is more
         # than the image as it is now.
-        is_kept = not (operation is None or args or any(kwargs.values()))
+        is_kept = not (operation is None or snapshot is not None or args
+                       or any(kwargs.values()))
         return GuardedImage(images, is_read_only, open_image, is_kept,
                             self._rbd, operation, self._run, _pool(ioctx),
                             name)

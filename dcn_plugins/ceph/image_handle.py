@@ -44,8 +44,18 @@ class ImageHandle:
         calls.checked(
             (self._library.rbd_open if is_writer
              else self._library.rbd_open_read_only)(
-                 context, name.encode(), ctypes.byref(self._handle),
-                 snapshot and snapshot.encode()), f'opening {self.doing}')
+                 context, name.encode(), ctypes.byref(self._handle), None),
+            f'opening {self.doing}')
+        try:
+            self._look(snapshot)
+        except BaseException:
+            self.close()
+            raise
+
+    def _look(self, snapshot):
+        if snapshot is not None:
+            # It cannot be opened with it: see snapshot_opener.
+            self.call('rbd_snap_set', snapshot.encode())
         stat = _Stat()
         self.call('rbd_stat', ctypes.byref(stat), ctypes.sizeof(stat))
         self.size = stat.size

@@ -79,6 +79,7 @@ _RBD = {
     'rbd_lock_acquire': (ADDRESS, _INT),
     'rbd_is_exclusive_lock_owner': (ADDRESS, _OUT),
     'rbd_snap_get_id': (ADDRESS, _TEXT, _OUT),
+    'rbd_snap_set': (ADDRESS, _TEXT),
     'rbd_snap_create': (ADDRESS, _TEXT),
     'rbd_snap_remove': (ADDRESS, _TEXT),
     'rbd_snap_protect': (ADDRESS, _TEXT),
