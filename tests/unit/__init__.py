@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests that need no service."""
 
+import gc
+
+# As for the functional tests: to look for garbage takes a sixth of the time.
+gc.set_threshold(100_000, 50, 100)
+
 try:
     import hypothesis
 except ImportError:
