@@ -8,7 +8,6 @@ user. Without ``--reclaim`` it only reads.
 
 import argparse
 import contextlib
-import logging
 import sys
 
 from cinder.common import config  # noqa: F401  registers options
@@ -27,11 +26,9 @@ from dcn_plugins.cinder import audit_text
 from dcn_plugins.cinder import pool_audit
 from dcn_plugins.cinder import volume_records
 from dcn_plugins import exceptions
+from dcn_plugins import report_command
 
 CONF = cfg.CONF
-
-#: Exit status.
-NOTHING, FOUND, ERROR = 0, 1, 2
 
 _BINARY = 'cinder-volume'
 
@@ -45,22 +42,12 @@ _LOCK_WAIT_SECONDS = 10.0
 def main(argv=None):
     """Run the command and return its exit status; raises only SystemExit."""
     options = _parser().parse_args(argv)
-    # What is logged on the way is for somebody who looks for an error.
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if options.debug else logging.CRITICAL)
-    try:
+
+    def work():
         _configure(options.config_file)
         return _run(options)
-    except exceptions.DCNError as exc:
-        print(exc, file=sys.stderr)
-    # Whatever Ceph, the database and the lock service say: for a program that
-    # calls this it is one thing, and it must not look like a result.
-    except Exception as exc:
-        logging.debug('The audit has failed', exc_info=True)
-        print(f'The audit has failed: {type(exc).__name__}: {exc}',
-              file=sys.stderr)
-    return ERROR
+
+    return report_command.status('The audit', options.debug, work)
 
 
 def _parser():
@@ -87,25 +74,15 @@ def _parser():
         '--unknown-snapshots', action='store_true',
         help='the same for snapshots')
     parser.add_argument(
-        '--grace-seconds', type=_seconds, metavar='N',
+        '--grace-seconds', type=report_command.seconds, metavar='N',
         default=pool_audit.GRACE_SECONDS,
         help='leave alone what is younger (default: %(default)g)')
     parser.add_argument(
         '--no-database', action='store_true',
         help='do not ask Cinder\'s database: then what it does not know is '
              'not found')
-    parser.add_argument('--json', action='store_true',
-                        help='write a JSON document')
-    parser.add_argument('--debug', action='store_true',
-                        help='log to standard error')
+    report_command.add_output(parser)
     return parser
-
-
-def _seconds(text):
-    seconds = float(text)
-    if not 0 <= seconds < float('inf'):
-        raise argparse.ArgumentTypeError('seconds are 0 or more')
-    return seconds
 
 
 def _configure(files):
@@ -142,7 +119,7 @@ def _run(options):
                           unknown_snapshots=options.unknown_snapshots)
     outcomes = ()
     with _coordination(driver):
-        report = audit.report(policy, _progress())
+        report = audit.report(policy, report_command.progress(_progress))
         if options.reclaim:
             outcomes = tuple(audit.reclaimer(driver.guarded).reclaim(
                 report, policy))
@@ -157,10 +134,10 @@ def _has_locks(driver):
 
 def _status(report, outcomes):
     if any(outcome.is_failure for outcome in outcomes):
-        return ERROR
+        return report_command.ERROR
     left = len(report.findings) - sum(
         outcome.is_reclaimed for outcome in outcomes)
-    return FOUND if left else NOTHING
+    return report_command.FOUND if left else report_command.NOTHING
 
 
 def _driver(backend, has_database):
@@ -233,17 +210,8 @@ def _coordination(driver):
         coordination.COORDINATOR.stop()
 
 
-def _progress():
-    """Return what tells somebody at a terminal how far it is."""
-    if not sys.stderr.isatty():
-        return None
-
-    def tell(done, total):
-        if done % 100 == 0 or done == total:
-            print(f'\r{done} of {total} images', file=sys.stderr,
-                  end='\n' if done == total else '', flush=True)
-
-    return tell
+def _progress(done, total):
+    return f'{done} of {total} images'
 
 
 if __name__ == '__main__':

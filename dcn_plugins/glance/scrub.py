@@ -8,7 +8,6 @@ user and in its environment. Without ``--repair`` it only reads.
 
 import argparse
 import contextlib
-import logging
 import sys
 import threading
 
@@ -26,11 +25,9 @@ from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_facts
 from dcn_plugins.glance import rbd_stores
 from dcn_plugins.glance import store_facts
+from dcn_plugins import report_command
 
 CONF = cfg.CONF
-
-#: Exit status.
-NOTHING, FOUND, ERROR = 0, 1, 2
 
 #: For how long nothing is said of what may still be changing. It must be more
 #: than the clocks of Ceph, of the database and of this host differ.
@@ -44,23 +41,13 @@ WAIT_SECONDS = 30.0
 def main(argv=None):
     """Run the command and return its exit status; raises only SystemExit."""
     options = _parser().parse_args(argv)
-    # What is logged on the way is for somebody who looks for an error.
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if options.debug else logging.CRITICAL)
-    try:
+
+    def work():
         _check(options)
         _configure(options.config_file)
         return _run(options)
-    except exceptions.DCNError as exc:
-        print(exc, file=sys.stderr)
-    # Whatever Ceph and the database say: for a program that calls this it is
-    # one thing, and it must not look like a result.
-    except Exception as exc:
-        logging.debug('The scrub has failed', exc_info=True)
-        print(f'The scrub has failed: {type(exc).__name__}: {exc}',
-              file=sys.stderr)
-    return ERROR
+
+    return report_command.status('The scrub', options.debug, work)
 
 
 def _parser():
@@ -89,17 +76,16 @@ def _parser():
         '--read-all', action='store_true',
         help='with --deep: read all bytes of each copy, whatever proof')
     parser.add_argument(
-        '--grace-seconds', type=_seconds, metavar='N', default=GRACE_SECONDS,
+        '--grace-seconds', type=report_command.seconds, metavar='N',
+        default=GRACE_SECONDS,
         help='leave alone what is younger (default: %(default)g)')
     parser.add_argument(
-        '--wait-seconds', type=_seconds, metavar='N', default=WAIT_SECONDS,
+        '--wait-seconds', type=report_command.seconds, metavar='N',
+        default=WAIT_SECONDS,
         help='between the first look and the second, after which only what '
              'stands in both is told (default: %(default)g)')
     _add_repairs(parser)
-    parser.add_argument('--json', action='store_true',
-                        help='write a JSON document')
-    parser.add_argument('--debug', action='store_true',
-                        help='log to standard error')
+    report_command.add_output(parser)
     return parser
 
 
@@ -115,13 +101,6 @@ def _add_repairs(parser):
         parser.add_argument(consent, action='append_const', dest='allowed',
                             const=consent,
                             help=f'with --repair: also remove {text}')
-
-
-def _seconds(text):
-    seconds = float(text)
-    if not 0 <= seconds < float('inf'):
-        raise argparse.ArgumentTypeError('seconds are 0 or more')
-    return seconds
 
 
 def _check(options):
@@ -180,7 +159,7 @@ def _run(options):
         search = drift_search.DriftSearch(
             images, stores, options.grace_seconds,
             lambda: threading.Event().wait(options.wait_seconds),
-            progress=_progress())
+            progress=report_command.progress(_progress))
         report = search.report(options.deep, options.read_all,
                                options.image and set(options.image))
         outcomes = ()
@@ -206,23 +185,14 @@ def _images():
 
 def _status(report, outcomes):
     if report.unknown or any(outcome.is_failure for outcome in outcomes):
-        return ERROR
+        return report_command.ERROR
     left = len(report.findings) - sum(
         outcome.is_repaired for outcome in outcomes)
-    return FOUND if left else NOTHING
+    return report_command.FOUND if left else report_command.NOTHING
 
 
-def _progress():
-    """Return what tells somebody at a terminal how far it is."""
-    if not sys.stderr.isatty():
-        return None
-
-    def tell(what, done, total):
-        if done % 100 == 0 or done == total:
-            print(f'\r{what}: {done} of {total}', file=sys.stderr,
-                  end='\n' if done == total else '', flush=True)
-
-    return tell
+def _progress(what, done, total):
+    return f'{what}: {done} of {total}'
 
 
 if __name__ == '__main__':

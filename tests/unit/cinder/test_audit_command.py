@@ -9,6 +9,7 @@ from oslo_config import fixture as config_fixture
 import testtools
 
 from dcn_plugins.cinder import audit
+from dcn_plugins import report_command
 
 
 class CommandTestCase(testtools.TestCase):
@@ -40,12 +41,12 @@ class CommandTestCase(testtools.TestCase):
     def test_a_backend_that_is_not_there(self):
         status, errors = self.run_command(
             '[DEFAULT]\nenabled_backends = ceph,other\n', '--backend', 'cep')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('no backend cep. There are: ceph, other', errors)
 
     def test_no_backends_at_all(self):
         status, errors = self.run_command('[DEFAULT]\n', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('set enabled_backends', errors)
 
     def test_a_backend_that_is_not_in_ceph(self):
@@ -53,14 +54,14 @@ class CommandTestCase(testtools.TestCase):
             '[DEFAULT]\nenabled_backends = lvm\n[lvm]\nvolume_driver = '
             'cinder.volume.drivers.lvm.LVMVolumeDriver\n',
             '--backend', 'lvm', '--no-database')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('backend lvm is not in Ceph', errors)
 
     def test_a_driver_that_is_not_there(self):
         status, errors = self.run_command(
             '[DEFAULT]\nenabled_backends = ceph\n[ceph]\n'
             'volume_driver = no.such.Driver\n', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn("volume_driver of ceph: No module named 'no'", errors)
 
     def test_stock_drivers_must_not_run_beside_a_reclaim(self):
@@ -68,27 +69,27 @@ class CommandTestCase(testtools.TestCase):
             '[DEFAULT]\nenabled_backends = ceph\n[ceph]\nvolume_driver = '
             'cinder.volume.drivers.rbd.RBDDriver\n',
             '--backend', 'ceph', '--no-database', '--reclaim')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('takes none of our locks', errors)
 
     def test_a_file_that_is_not_there(self):
         status, errors = self.command('--config-file', f'{self.home}/none',
                                       '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('Name a readable file', errors)
 
     def test_unknown_to_no_database(self):
         status, errors = self.run_command(
             '[DEFAULT]\nenabled_backends = ceph\n', '--backend', 'ceph',
             '--no-database', '--unknown-volumes')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('nothing is unknown', errors)
 
     def test_whatever_else_goes_wrong_is_an_error_and_no_result(self):
         self.useFixture(fixtures.MockPatchObject(
             audit, '_run', side_effect=RuntimeError('no route')))
         status, errors = self.run_command('', '--backend', 'ceph')
-        self.assertEqual(audit.ERROR, status)
+        self.assertEqual(report_command.ERROR, status)
         self.assertIn('RuntimeError: no route', errors)
 
     def test_a_negative_grace_is_refused(self):

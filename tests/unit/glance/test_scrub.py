@@ -11,6 +11,7 @@ import testtools
 
 from dcn_plugins.glance import drift
 from dcn_plugins.glance import scrub
+from dcn_plugins import report_command
 from tests.unit.glance import drift_case as case
 
 
@@ -47,30 +48,30 @@ class ScrubTest(testtools.TestCase):
             return scrub.main(['--config-file', 'x', *arguments])
 
     def test_nothing(self):
-        self.assertEqual(scrub.NOTHING, self.run_it('--deep'))
+        self.assertEqual(report_command.NOTHING, self.run_it('--deep'))
         self.assertIn('No drift', self.output.getvalue())
         self.assertEqual([(set(case.STORES), scrub.GRACE_SECONDS)],
                          self.made)
 
     def test_something(self):
         self.world.forget('dcn0', self.image_id)
-        self.assertEqual(scrub.FOUND, self.run_it('--json'))
+        self.assertEqual(report_command.FOUND, self.run_it('--json'))
         [found] = json.loads(self.output.getvalue())['findings']
         self.assertEqual('orphan-image', found['kind'])
-        self.assertEqual(scrub.NOTHING,
+        self.assertEqual(report_command.NOTHING,
                          self.run_it('--image', case.ident(7)))
 
     def test_a_repair(self):
         self.world.forget('dcn0', self.image_id)
-        self.assertEqual(scrub.FOUND, self.run_it('--repair'))
-        self.assertEqual(scrub.NOTHING,
+        self.assertEqual(report_command.FOUND, self.run_it('--repair'))
+        self.assertEqual(report_command.NOTHING,
                          self.run_it('--repair', drift.ORPHANS))
         self.assertIn('1 repaired', self.output.getvalue())
-        self.assertEqual(scrub.NOTHING, self.run_it())
+        self.assertEqual(report_command.NOTHING, self.run_it())
 
     def test_nobody_knows(self):
         self.world.down.add('dcn1')
-        self.assertEqual(scrub.ERROR, self.run_it())
+        self.assertEqual(report_command.ERROR, self.run_it())
         self.assertIn('no route', self.output.getvalue())
 
     def test_a_repair_that_fails(self):
@@ -80,13 +81,13 @@ class ScrubTest(testtools.TestCase):
             raise case.exceptions.CephRefused('renaming', 'no')
 
         self.world.before = fail
-        self.assertEqual(scrub.ERROR,
+        self.assertEqual(report_command.ERROR,
                          self.run_it('--repair', drift.ORPHANS))
         self.assertIn('FAILED', self.output.getvalue())
 
     def test_arguments_without_effect(self):
         for arguments in ([drift.ORPHANS], ['--read-all']):
-            self.assertEqual(scrub.ERROR, self.run_it(*arguments))
+            self.assertEqual(report_command.ERROR, self.run_it(*arguments))
             self.assertIn('has no effect', self.errors.getvalue())
         self.assertEqual([], self.made)
 
@@ -100,6 +101,6 @@ class ScrubTest(testtools.TestCase):
             raise RuntimeError('no such table')
 
         self.world.live = fail
-        self.assertEqual(scrub.ERROR, self.run_it())
+        self.assertEqual(report_command.ERROR, self.run_it())
         self.assertEqual('', self.output.getvalue())
         self.assertIn('no such table', self.errors.getvalue())
