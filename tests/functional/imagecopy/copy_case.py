@@ -19,8 +19,8 @@ from tests.functional.imagecopy import rig
 MIB = 1 << 20
 
 
-class CopyTestCase(testtools.TestCase):
-    """Images that are removed after the test; one rig for a class."""
+class RigTestCase(testtools.TestCase):
+    """One rig for a class."""
 
     @classmethod
     def setUpClass(cls):
@@ -28,6 +28,10 @@ class CopyTestCase(testtools.TestCase):
         cls.rig = rig.Rig()
         cls.rig.setUp()
         cls.addClassCleanup(cls.rig.cleanUp)
+
+
+class CopyTestCase(RigTestCase):
+    """Images that are removed after the test."""
 
     def setUp(self):
         super().setUp()

@@ -11,24 +11,17 @@ import time
 
 from glance_store._drivers import rbd
 from oslo_config import cfg
-import testtools
 
 from dcn_plugins.conf import health
 from dcn_plugins.glance import health_stores
+from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import rig
 
 DEADLINE_SECONDS = 1.0
 BACK_SECONDS = 10.0
 
 
-class StoresTest(testtools.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.rig = rig.Rig()
-        cls.rig.setUp()
-        cls.addClassCleanup(cls.rig.cleanUp)
+class StoresTest(copy_case.RigTestCase):
 
     def check(self, conf_path, **options):
         """Return the check as glance-api would have it."""

@@ -5,7 +5,6 @@ import hashlib
 import os
 import uuid
 
-import testtools
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import cluster as clusters
@@ -17,6 +16,7 @@ from dcn_plugins.imagecopy import manifest
 from dcn_plugins.imagecopy import record
 from dcn_plugins.imagecopy import request as requests
 from dcn_plugins.imagecopy import stored_image
+from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import rig
 
 MIB = 1 << 20
@@ -24,14 +24,7 @@ MIB = 1 << 20
 SIZE = 8 * MIB + 4097
 
 
-class InventoryTest(testtools.TestCase):
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.rig = rig.Rig()
-        cls.rig.setUp()
-        cls.addClassCleanup(cls.rig.cleanUp)
+class InventoryTest(copy_case.RigTestCase):
 
     def setUp(self):
         super().setUp()

@@ -16,6 +16,7 @@ import testtools
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.glance import scrub
+from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import glance_server
 from tests.functional.imagecopy import rig
 
@@ -48,14 +49,11 @@ def order(cluster, prefix, **words):
         raise AssertionError(f'{prefix} {words}: {text}')
 
 
-class ScrubTest(testtools.TestCase):
+class ScrubTest(copy_case.RigTestCase):
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.rig = rig.Rig()
-        cls.rig.setUp()
-        cls.addClassCleanup(cls.rig.cleanUp)
         # Other tests leave partial copies in theirs.
         cls.pool = f'scrub-{os.getpid()}'
         cls.clusters = {site: cls.connected(site)
