@@ -25,7 +25,7 @@ def parse(arguments):
             ('storage', 20.0, 'drivers on Ceph and etcd, without OpenStack'),
             ('services', 40.0, 'users of Cinder\'s API; two cinder-volumes'),
             ('copies', 0.0, 'copies of images by Glance\'s API'),
-            ('placement', 25.0, 'images and their policy; several glance-api, '
+            ('placement', 90.0, 'images and their policy; several glance-api, '
                                 'three members of etcd'),
             ('convergence', 600.0, 'one site cut while images change; the '
                                    'seconds are those of the cut')):
@@ -46,8 +46,11 @@ def _add_options(parser, seconds):
             '--without', dest='flavour', choices=flavours.PARTS,
             help='ours with a part taken away: it has to fail')
     parser.set_defaults(flavour=flavours.OURS)
+    # That one is a scene, and always the same.
+    count = '1' if parser.prog.endswith('convergence') else '1-3'
     parser.add_argument(
-        '--seeds', default='1-3', metavar='N-N', help='1-3 unless given')
+        '--seeds', default=count, metavar='N-N',
+        help='%(default)s unless given')
     parser.add_argument(
         '--seconds', type=float, default=seconds, metavar='N',
         help='for each seed, %(default)g unless given')

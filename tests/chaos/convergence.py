@@ -103,6 +103,8 @@ class Scene:
         self._policy = policy_text.policy_of(text, SAMPLE.name)
         self._reigns = [placement_checker.Reign(time.time(), self._policy)]
         self._stories, self._data, self._log = [], {}, []
+        # Bytes that users have sent, by image and store.
+        self._uploaded = {}
         # Those that somebody wants to be gone.
         self._unwanted = []
         self._began = time.monotonic()
@@ -127,7 +129,7 @@ class Scene:
             self._log, [f'cut {self.cut_site}'],
             [dataclasses.asdict(story) for story in self._stories],
             [SAMPLE.name]), self._phases, self._violations, failures,
-            len(self._evidence.contents))
+            len(self._evidence.read()))
 
     # The phases
 
@@ -201,28 +203,34 @@ class Scene:
 
     def _needed(self, had):
         new = self._copies() - had
-        return {edge: sum(self._data[image_id] for image_id, store in new
-                          if store == edge) for edge in self._cloud.links}
+        # An upload brings also zeros, which a copy leaves out.
+        return {edge: sum(
+            self._uploaded.get((image_id, store), self._data[image_id])
+            for image_id, store in new if store == edge)
+            for edge in self._cloud.links}
 
     # What users do
 
     def _add(self, number, owner, visibility, **properties):
         picture = self._pictures[number]
         now = time.time()
-        image_id = self._cloud.upload(picture, owner=owner,
+        # Those of project X may not be anywhere else.
+        store = self._cloud.near if owner == RESIDENT else layouts.CENTRAL
+        image_id = self._cloud.upload(picture, store=store, owner=owner,
                                       visibility=visibility, **properties)
         self._data[image_id] = picture.data_bytes
+        self._uploaded[image_id, store] = picture.size
         story = placement_checker.Story(
             image_id, owner, picture.hash_value, now,
             [placement_checker.Look(now, properties.get('dcn_sites'),
                                     visibility)],
-            properties.get('image_type'), [(now, layouts.CENTRAL)])
+            properties.get('image_type'), [(now, store)])
         self._stories.append(story)
         self._note(f'add {image_id} {visibility} {properties}')
         return story
 
     def _change(self, story, name, value):
-        status = self._cloud.change(story.image_id, name, value)
+        status, _image = self._cloud.change(story.image_id, name, value)
         if status != 200:
             raise deadline.LabError(f'{name} of {story.image_id}: {status}')
         field = 'asked' if name == 'dcn_sites' else name

@@ -10,6 +10,7 @@ import hashlib
 import os
 import random
 
+from keystoneauth1 import exceptions as keystone_exceptions
 import openstack
 
 from tests.lab import catalogue
@@ -107,11 +108,16 @@ class ImageCloud:
 
         :raises openstack.exceptions.SDKException: if there is none.
         """
-        return getattr(self._cloud.image, method)(
-            self.lab.url('glance', site) + '/v2' + path, **options)
+        # The SDK lets through what the library below it raises.
+        try:
+            return getattr(self._cloud.image, method)(
+                self.lab.url('glance', site) + '/v2' + path, **options)
+        except keystone_exceptions.ClientException as exc:
+            raise openstack.exceptions.SDKException(
+                f'{type(exc).__name__}: {exc}') from exc
 
-    def upload(self, picture, **properties):
-        """Make an image that the central store has; return its id."""
+    def upload(self, picture, store=layouts.CENTRAL, **properties):
+        """Make an image that one store has; return its id."""
         answer = self.ask('post', '/images', json={
             'name': picture.path.name, 'disk_format': 'raw',
             'container_format': 'bare', **properties})
@@ -121,7 +127,7 @@ class ImageCloud:
             answer = self.ask(
                 'put', f'/images/{image_id}/file', data=file, headers={
                     'Content-Type': 'application/octet-stream',
-                    'X-Image-Meta-Store': layouts.CENTRAL},
+                    'X-Image-Meta-Store': store},
                 timeout=_WAIT_SECONDS)
         openstack.exceptions.raise_from_response(answer)
         return image_id

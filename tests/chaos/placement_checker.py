@@ -76,6 +76,24 @@ class Story:
     removed: list = dataclasses.field(default_factory=list)
     is_deleted: bool = False
 
+    def possible(self):
+        """Return the looks of which one is true, as far as the user knows."""
+        last = max(number for number, look in enumerate(self.looks)
+                   if look.is_sure)
+        return self.looks[last:]
+
+    def may_be(self, at, **values):
+        """Note a change that was not answered.
+
+        It may have come on top of each look that may be true.
+        """
+        known = {(look.asked, look.visibility) for look in self.possible()}
+        for look in self.possible():
+            found = dataclasses.replace(look, **values, at=at, is_sure=False)
+            if (found.asked, found.visibility) not in known:
+                known.add((found.asked, found.visibility))
+                self.looks.append(found)
+
     def since(self, store):
         """Return when the copy in a store was last removed, or it began."""
         return max((at for at, removed in self.removed if removed == store),
@@ -178,17 +196,32 @@ def _matrix(story, answer, reigns, settled, stores):
 
 def _is_explained(story, store, reigns, stores):
     since = story.since(store)
-    if any(put == store and at >= since for at, put in story.put):
+    # One that was asked for before a removal may be redone after it.
+    if any(put == store and at >= since - SLACK_SECONDS
+           for at, put in story.put):
         return True
-    limit = since - SLACK_SECONDS
-    for reign in _lasting(reigns, limit):
-        for look in _lasting(story.looks, limit):
-            judged = verdict.decide(_image(story, look), reign.policy, stores,
-                                    story.began_at)
+    for reign, reign_from, reign_until in _spans(reigns):
+        for look, look_from, look_until in _spans(story.looks):
+            until = min(reign_until, look_until)
+            if (until + BINDING_SECONDS < max(reign_from, look_from)
+                    or until + SLACK_SECONDS < since):
+                continue
             # What it was wanted for before its time at the edge was over.
-            if store in judged.wanted:
+            if store in verdict.decide(_image(story, look), reign.policy,
+                                       stores, story.began_at).wanted:
                 return True
     return False
+
+
+def _spans(steps):
+    """Yield each of some steps in order, and its time: from when until when.
+
+    One ends with the next one of which it is sure that it came.
+    """
+    for number, step in enumerate(steps):
+        yield step, step.at, next(
+            (later.at for later in steps[number + 1:]
+             if getattr(later, 'is_sure', True)), float('inf'))
 
 
 def _image(story, look):
@@ -198,30 +231,11 @@ def _image(story, look):
         images.PROPERTY: look.asked})
 
 
-def _lasting(steps, limit):
-    """Return those that were in force after a time, of some in order.
-
-    One ends with the next one of which it is sure that it came.
-    """
-    found = []
-    for number, step in enumerate(steps):
-        end = next((later.at for later in steps[number + 1:]
-                    if getattr(later, 'is_sure', True)), float('inf'))
-        if end >= limit:
-            found.append(step)
-    return found
-
-
 def _changes(story, answer, _reigns, _settled, _stores):
-    last = max(number for number, look in enumerate(story.looks)
-               if look.is_sure)
-    possible = story.looks[last:]
-    for name, values in (
-            (images.PROPERTY, [look.asked for look in possible]),
-            ('visibility', [look.visibility for look in possible])):
-        if answer.get(name) not in values:
-            yield 'lost change', (f'{story.image_id}: {name} is '
-                                  f'{answer.get(name)} and not {values}')
+    possible = [(look.asked, look.visibility) for look in story.possible()]
+    found = answer.get(images.PROPERTY), answer.get('visibility')
+    if found not in possible:
+        yield 'lost change', f'{story.image_id}: {found} is none of {possible}'
 
 
 def _contents(story, answer, _reigns, settled, _stores):
@@ -255,9 +269,9 @@ def _forbidden(story, reigns, settled, stores):
     for request in settled.requests:
         if request.image_id != story.image_id:
             continue
-        recent = [reign for reign in _lasting(
-            reigns, request.at - BINDING_SECONDS)
-            if reign.at <= request.at + 1]
+        recent = [reign for reign, begin, end in _spans(reigns)
+                  if end >= request.at - BINDING_SECONDS
+                  and begin <= request.at + 1]
         if recent and all(
                 request.store in verdict.decide(
                     _image(story, story.looks[0]), reign.policy, stores,

@@ -12,6 +12,7 @@ from dcn_plugins.placement import job_requests
 from tests.chaos import image_cloud
 from tests.chaos import placement_checker
 from tests.lab import layout as layouts
+from tests.lab import process
 from tests.lab.services import ceph
 from tests.lab.services import etcd
 from tests.lab.services import glance
@@ -21,6 +22,7 @@ _SECONDS = 10.0
 # It is started again and again, also on a machine that is busy.
 _READY_SECONDS = 180
 _AT_ONCE = 2
+_SCRUB_SECONDS = 300
 
 
 class PlacementCloud(image_cloud.ImageCloud):
@@ -36,10 +38,10 @@ class PlacementCloud(image_cloud.ImageCloud):
         super().__init__(lab, {
             'copy_data_path': 'dcn', 'placement_jobs_url': url,
             'placement_policy_file': glance.policy_file(lab), **dcn})
-        for api in self.apis:
-            api.ready_seconds = _READY_SECONDS
         self.members = [etcd.Etcd(lab, layouts.CENTRAL, number)
                         for number in range(MEMBERS)]
+        for service in (*self.apis, *self.members):
+            service.ready_seconds = _READY_SECONDS
         self.others += self.members
         #: ``(site, pool)`` of each store.
         self.places = glance.stores(lab, layouts.CENTRAL)
@@ -47,8 +49,10 @@ class PlacementCloud(image_cloud.ImageCloud):
         self._settings = connection.settings_of(url, 'chaos')
         self._client = connection.Connection(self._settings,
                                              source='chaos').client
-        self._keys = job_requests.Requests(
-            f'{self._settings.namespace}/placement')
+        self._prefix = f'{self._settings.namespace}/placement'
+        self._keys = job_requests.Requests(self._prefix)
+        #: Ids of all images that were ever deleted.
+        self.gone = set()
 
     def start(self):
         """Start everything, with a majority of etcd that answers."""
@@ -76,14 +80,16 @@ class PlacementCloud(image_cloud.ImageCloud):
         return {image['id']: image for image in answer.json()['images']}
 
     def change(self, image_id, name, value):
-        """Set a property, or remove it; return the status code."""
+        """Set a property, or remove it; return the status and the image."""
         operation = ({'op': 'remove'} if value is None
                      else {'op': 'add', 'value': value})
-        return self.ask(
+        answer = self.ask(
             'patch', f'/images/{image_id}', headers={
                 'Content-Type':
                     'application/openstack-images-v2.1-json-patch'},
-            json=[{'path': f'/{name}', **operation}]).status_code
+            json=[{'path': f'/{name}', **operation}])
+        return answer.status_code, (
+            answer.json() if answer.status_code == 200 else None)
 
     def keys(self, prefix):
         """Return all keys of etcd with a prefix."""
@@ -107,10 +113,22 @@ class PlacementCloud(image_cloud.ImageCloud):
 
         Of processes that live: their locks, for instance.
         """
-        known = [prefix() for prefix in (
-            self._keys.jobs, self._keys.claims, self._keys.tombstones)]
+        # The survey, the bell and the numbers of each store stay.
+        single = (f'{self._prefix}/s', self._keys.bell_key())
+        known = (self._keys.jobs(), self._keys.claims(),
+                 self._keys.tombstones(), f'{self._prefix}/n/')
         return [key for key in self.keys(f'{self._settings.namespace}/')
-                if not key.startswith(tuple(known))]
+                if not key.startswith(known) and key not in single]
+
+    def scrub(self):
+        """Have dcn-scrub remove what copies have left that were killed."""
+        process.run(self.lab, [
+            self.lab.program('python'), '-m', 'dcn_plugins.glance.scrub',
+            '--config-file', self.apis[0].conf, '--repair',
+            '--remove-partials', '--remove-orphans',
+            '--grace-seconds', '0', '--wait-seconds', '1'],
+            seconds=_SCRUB_SECONDS, check=False,
+            log=self.lab.path('log', 'glance-scrub.log'))
 
     def leases(self):
         """Return the ids of all leases of etcd."""

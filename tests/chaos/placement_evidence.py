@@ -4,12 +4,13 @@
 import contextlib
 import time
 
+from dcn_plugins import exceptions
 from tests.chaos import checker
 from tests.chaos import placement_checker
 from tests.chaos import placement_users
 from tests.lab import deadline
 
-# What nobody asks for any more is removed in its own time.
+# The watcher of a client that was killed counts for half a minute.
 _EMPTY_SECONDS = 90
 
 
@@ -23,9 +24,11 @@ class Evidence:
 
     def __init__(self, cloud):
         self._cloud = cloud
-        self._earlier = frozenset(cloud.buried())
+        self._earlier = frozenset(cloud.buried() | cloud.gone)
         #: Hashes of copies; each is read once.
         self.contents = {}
+        #: What dcn-scrub was asked to remove, as ``NAME in STORE``.
+        self.scrubbed = []
 
     def wait_settled(self, policy, seconds):
         """Wait until nothing more is to be done; return whether it is so.
@@ -35,7 +38,8 @@ class Evidence:
         try:
             return deadline.wait(
                 'all images being in place', lambda: self._is_settled(policy),
-                seconds, 2, retry_on=placement_users.UNHEARD)
+                seconds, 2, retry_on=(*placement_users.UNHEARD,
+                                      exceptions.EtcdError))
         except deadline.LabTimeout:
             return False
 
@@ -47,9 +51,22 @@ class Evidence:
             for image in self._cloud.images().values()
         ) and not self._cloud.jobs()
 
-    def judge(self, stories, reigns):
-        """Return the violations that do not go away by themselves."""
+    def judge(self, stories, reigns, is_scrubbed=False):
+        """Return the violations that do not go away by themselves.
+
+        :param is_scrubbed: have dcn-scrub remove what copies of ours have
+            left that were killed and that nobody wants any more. What stock
+            Glance leaves bears no mark of ours, and is found.
+        """
         def found():
+            first = checked()
+            if not is_scrubbed or not any(
+                    one.rule == 'orphan' for one in first):
+                return first
+            self._scrub(one.text for one in first if one.rule == 'orphan')
+            return checked()
+
+        def checked():
             return placement_checker.check(
                 stories, reigns, self._settled(), self._cloud.names_of_stores,
                 self._earlier)
@@ -59,11 +76,17 @@ class Evidence:
                           _EMPTY_SECONDS, 5)
         return found()
 
+    def read(self):
+        """Return the hashes of those copies that could be read."""
+        return {key: value for key, value in self.contents.items()
+                if value is not None}
+
     def _settled(self):
         cloud = self._cloud
         now = time.time()
         images = cloud.images()
-        self.contents.update(cloud.contents(images, self.contents))
+        # What could not be read may have been on its way.
+        self.contents.update(cloud.contents(images, self.read()))
         return placement_checker.Settled(
             now, images, self.contents,
             {store: cloud.found(store) for store in cloud.places},
@@ -71,9 +94,21 @@ class Evidence:
             [request for image_id in images
              for request in cloud.requests(image_id)])
 
-    def left(self):
+    def _scrub(self, names):
+        self.scrubbed += [name for name in names
+                          if name not in self.scrubbed]
+        self._cloud.scrub()
+
+    def left(self, is_scrubbed=False):
         """Return a violation for all that is left when nothing should be."""
         def names():
+            found = listed()
+            if found and is_scrubbed:
+                self._scrub(found)
+                found = listed()
+            return found
+
+        def listed():
             return [f'{name} in {store}' for store in self._cloud.places
                     for name in self._cloud.found(store)]
 

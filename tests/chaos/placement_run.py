@@ -39,6 +39,8 @@ class Record:
     faults: list
     stories: list
     policies: list
+    #: What copies have left that were killed, and dcn-scrub has removed.
+    scrubbed: list = dataclasses.field(default_factory=list)
 
     def to_json(self):
         """Return the text of a file."""
@@ -68,6 +70,7 @@ class Result:
                 f'{len(self.record.operations)} operations, '
                 f'{len(self.record.faults)} faults, settled after '
                 f'{self.settled_seconds:.0f} s, '
+                f'{len(self.record.scrubbed)} scrubbed, '
                 f'{len(self.violations)} violations'
                 + ''.join(f'\n  FAILED  {one}' for one in self.failures)
                 + ''.join(f'\n  {one}' for one in self.violations))
@@ -132,25 +135,30 @@ class Run:
         failures = [text for actor in actors for text in actor.failures]
         violations = []
         try:
+            self._operator.correct()
             self._cloud.mend()
             self._insist()
             # What it has not come to by then is found by the judge.
-            self._evidence.wait_settled(self._operator.reigns[-1].policy,
-                                        SETTLE_SECONDS)
+            is_settled = self._evidence.wait_settled(
+                self._operator.reigns[-1].policy, SETTLE_SECONDS)
             seconds = time.monotonic() - healed
-            violations = self._evidence.judge(self._stories,
-                                              self._operator.reigns)
+            violations = self._evidence.judge(
+                self._stories, self._operator.reigns, self._is_broken)
+            if not is_settled:
+                violations.append(checker.Violation(
+                    'stuck', f'for {SETTLE_SECONDS} s'))
             violations += self._empty()
         except Exception as exc:
             seconds = time.monotonic() - healed
             failures.append(f'{type(exc).__name__}: {exc}')
         return Result(self._seed, self._record(), violations, failures,
-                      seconds, len(self._evidence.contents))
+                      seconds, len(self._evidence.read()))
 
     def _record(self):
         return Record(self._operations, self._faults,
                       [dataclasses.asdict(story) for story in self._stories],
-                      [reign.at for reign in self._operator.reigns])
+                      [reign.at for reign in self._operator.reigns],
+                      self._evidence.scrubbed)
 
     @property
     def _stories(self):
@@ -170,7 +178,12 @@ class Run:
         for user in self._users:
             user.delete_all()
         self._insist()
-        return self._evidence.left()
+        return self._evidence.left(self._is_broken)
+
+    @property
+    def _is_broken(self):
+        """Whether anything has happened that may end a copy half-way."""
+        return bool(self._faults)
 
 
 def end(cloud):

@@ -136,6 +136,7 @@ class User(Actor):
             status = self._told(self._cloud.delete, story.image_id)
         if status in (204, 404):
             story.is_deleted = True
+            self._cloud.gone.add(story.image_id)
             self._doomed.remove(story)
         return status
 
@@ -150,13 +151,14 @@ class User(Actor):
         if story is None:
             return 'no image'
         now = time.time()
-        status = self._told(self._cloud.change, story.image_id, name,
-                            step.value)
-        if status is None or status == 200 or status >= _TOLD:
-            last = story.looks[-1]
-            story.looks.append(placement_checker.Look(**{
-                'asked': last.asked, 'visibility': last.visibility,
-                **values, 'at': now, 'is_sure': status == 200}))
+        status, image = self._told(self._cloud.change, story.image_id, name,
+                                   step.value) or (None, None)
+        if status == 200:
+            # Whatever was not answered before has come, or never will.
+            story.looks.append(placement_checker.Look(
+                now, image.get('dcn_sites'), image['visibility']))
+        elif status is None or status >= _TOLD:
+            story.may_be(now, **values)
         return f'{story.image_id} {status}'
 
     def do_copy(self, step):
@@ -197,7 +199,16 @@ class Operator(Actor):
         super().__init__('operator', steps, log)
         self._cloud = cloud
         self.reigns = []
+        self._good = first
+        self._log.append(f'{time.time():.1f} operator begins: {first}')
         self._write(first)
+
+    def correct(self):
+        """Put the last good policy back, as whoever reads the log does.
+
+        A glance-api that has started with a broken one has none.
+        """
+        self._cloud.write_policy(self._good)
 
     def do_policy(self, step):
         return self._write(step.value)
@@ -208,6 +219,7 @@ class Operator(Actor):
             policy = policy_text.policy_of(text)
         except exceptions.InvalidPolicy as exc:
             return f'not in force: {_short(exc)}'
+        self._good = text
         self.reigns.append(placement_checker.Reign(time.time(), policy))
         return 'in force'
 
@@ -234,7 +246,9 @@ class Nemesis(Actor):
     def do_cut(self, step):
         edge = self._choose(self._cloud.lab.edges, step)
         link = self._cloud.links[edge]
-        link.tell('cut')
+        # Stock gives up a removal half-way, and nobody repeats it.
+        with self._calm:
+            link.tell('cut')
         time.sleep(2 * step.seconds)
         link.tell('heal')
         return edge

@@ -6,6 +6,8 @@ import time
 import types
 import uuid
 
+import openstack
+
 from dcn_plugins import exceptions
 from dcn_plugins.placement import policy_text
 from tests.chaos import placement_checker
@@ -52,7 +54,7 @@ class SmallCloud:
         self.apis = [Service('api', self.broken)]
         self.members = [Service(f'etcd{n}', self.broken) for n in range(3)]
         self.pools = {store: {} for store in STORES}
-        self.tombstones = set()
+        self.tombstones, self.gone = set(), set()
         self.left_jobs = []
         self._images, self._data = {}, {}
         self._policy = None
@@ -60,6 +62,9 @@ class SmallCloud:
 
     def mend(self):
         self.broken.append(('all', 'mend'))
+
+    def scrub(self):
+        self.broken.append(('all', 'scrub'))
 
     # Users
 
@@ -69,15 +74,20 @@ class SmallCloud:
         except exceptions.InvalidPolicy:
             pass
 
-    def upload(self, picture, id=None, **properties):
+    def upload(self, picture, store='central', id=None, **properties):
         image_id = id or str(uuid.uuid4())
         with self._lock:
             self._images[image_id] = {
                 'id': image_id, 'status': 'active', **properties,
                 'created_at': time.strftime('%Y-%m-%dT%H:%M:%SZ',
                                             time.gmtime())}
-            self.pools['central'][image_id] = picture.hash_value
+            if store in self._judged(image_id).forbidden:
+                del self._images[image_id]
+                raise openstack.exceptions.ForbiddenException(store)
+            self.pools[store][image_id] = picture.hash_value
             self._data[image_id] = picture.data_bytes
+            if store in self.links:
+                self.links[store].sent += picture.size
         return image_id
 
     def change(self, image_id, name, value):
@@ -86,7 +96,7 @@ class SmallCloud:
                 self._images[image_id].pop(name, None)
             else:
                 self._images[image_id][name] = value
-        return 200
+            return 200, dict(self._images[image_id])
 
     def copy(self, image_id, stores):
         with self._lock:

@@ -11,8 +11,8 @@ from tests.chaos import placement_evidence
 from tests.unit.chaos import small_cloud
 
 _MIB = 1 << 20
-PICTURES = [types.SimpleNamespace(hash_value=name, data_bytes=8 * _MIB)
-            for name in 'abcd']
+PICTURES = [types.SimpleNamespace(hash_value=name, data_bytes=8 * _MIB,
+                                  size=16 * _MIB) for name in 'abcd']
 
 
 class HastyCloud(small_cloud.SmallCloud):

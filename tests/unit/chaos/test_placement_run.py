@@ -10,7 +10,7 @@ from tests.chaos import placement_evidence
 from tests.chaos import placement_run
 from tests.unit.chaos import small_cloud
 
-PICTURES = [types.SimpleNamespace(hash_value=name, data_bytes=1)
+PICTURES = [types.SimpleNamespace(hash_value=name, data_bytes=1, size=2)
             for name in 'ab']
 
 

@@ -19,6 +19,7 @@ class Cloud:
         self.answer = 200
         self.asked = []
         self.policies = []
+        self.gone = set()
 
     def _ask(self, *arguments, **_properties):
         self.asked.append(arguments)
@@ -26,7 +27,12 @@ class Cloud:
             raise self.answer
         return self.answer
 
-    upload = delete = change = copy = delete_copy = _ask
+    upload = delete = copy = delete_copy = _ask
+
+    def change(self, _image_id, name, value):
+        status = self._ask(name, value)
+        return status, {'dcn_sites': 'dcn0', 'visibility': 'private',
+                        name: value} if status == 200 else None
 
     def write_policy(self, text):
         self.policies.append(text)
@@ -76,11 +82,28 @@ class UserTest(testtools.TestCase):
             self.cloud.answer = answer
             self.do(user, ('show', 'public'))
         looks = user.stories[0].looks
-        self.assertEqual([('dcn0', True), ('all', True), ('all', False),
-                          ('all', False)],
-                         [(look.asked, look.is_sure) for look in looks])
-        self.assertEqual(['public', 'public'],
-                         [look.visibility for look in looks[2:]])
+        # The same that is not answered again says nothing more.
+        self.assertEqual(
+            [('all', 'private', True), ('all', 'public', False)],
+            [(look.asked, look.visibility, look.is_sure)
+             for look in looks[1:]])
+
+    def test_a_change_that_is_not_answered_may_be_on_top_of_another(self):
+        user = self.user(('ask', 'all'))
+        self.cloud.answer = OSError()
+        self.do(user, ('ask', 'dcn1'), ('show', 'public'))
+        self.assertEqual(
+            {(asked, visibility) for asked in ('all', 'dcn1')
+             for visibility in ('private', 'public')},
+            {(look.asked, look.visibility)
+             for look in user.stories[0].possible()})
+        # An answer says what there is, whatever was not answered before.
+        self.cloud.answer = 200
+        self.do(user, ('show', 'public'))
+        self.assertEqual(
+            [('dcn0', 'public')],
+            [(look.asked, look.visibility)
+             for look in user.stories[0].possible()])
 
     def test_copies_that_were_not_refused_may_come(self):
         user = self.user()
