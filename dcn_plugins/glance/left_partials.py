@@ -14,25 +14,27 @@ from dcn_plugins.imagecopy import partials
 LOG = logging.getLogger(__name__)
 
 
-def remove(places, image_id):
+def remove(places, image_id, log=LOG.log):
     """Remove the partial copies of an image; blocks, and never raises.
 
     What cannot be removed is named in a warning, for somebody else.
 
     :param places: :class:`~dcn_plugins.imagecopy.request.Place` of each
         target.
+    :param log: as :func:`~dcn_plugins.imagecopy.service.copy` has it.
     """
     for place in places:
         try:
-            _remove(place, image_id)
+            _remove(place, image_id, log)
         # Each cluster by itself; one that is away is no reason to leave what
         # is in the others.
         except Exception as exc:
-            LOG.warning('A partial copy of image %s, which was deleted, may '
-                        'be left in store %s: %s', image_id, place.store, exc)
+            log(logging.WARNING, 'A partial copy of image %s, which was '
+                'deleted, may be left in store %s: %s', image_id, place.store,
+                exc)
 
 
-def _remove(place, image_id):
+def _remove(place, image_id, log):
     with pool_access.opened(place) as ioctx:
         for partial in partials.found(ioctx):
             if partial.image_id != image_id:
@@ -40,5 +42,5 @@ def _remove(place, image_id):
             if not partials.remove(ioctx, partial):
                 raise exceptions.CephRefused(
                     f'removing {partial.name}', 'it is in use')
-            LOG.info('%s was removed from store %s: the image was '
-                     'deleted', partial.name, place.store)
+            log(logging.INFO, '%s was removed from store %s: the image was '
+                'deleted', partial.name, place.store)

@@ -146,11 +146,13 @@ class StoreCopies:
         take = call.served(lambda result: self._take(asked, result))
         try:
             call.run(lambda: service.copy(
-                _narrowed(asked, targets), take, self._note, call.check),
-                self._beat, task_watch.BEAT_SECONDS)
+                _narrowed(asked, targets), take, self._note, call.check,
+                call.served(LOG.log)), self._beat, task_watch.BEAT_SECONDS)
         except exception.ImageNotFound:
-            engine_call.EngineCall(self._image_id).run(
-                lambda: left_partials.remove(targets, self._image_id),
+            removal = engine_call.EngineCall(self._image_id)
+            removal.run(
+                lambda: left_partials.remove(targets, self._image_id,
+                                             removal.served(LOG.log)),
                 lambda: None, task_watch.BEAT_SECONDS)
             raise
         except exceptions.DCNError as exc:

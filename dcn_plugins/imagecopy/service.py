@@ -27,7 +27,7 @@ _SILENT_SECONDS = 300.0
 _END_SECONDS = 60.0
 
 
-def copy(request, on_result, on_progress=None, check=None):
+def copy(request, on_result, on_progress=None, check=None, log=LOG.log):
     """Copy an image to all targets of a request; return their results.
 
     A target that fails or is slow neither ends nor slows the others. It
@@ -43,11 +43,15 @@ def copy(request, on_result, on_progress=None, check=None):
     :param check: called about once a second; if it raises, all that has not
         ended is cancelled (what is partial stays, for a later copy), and its
         exception comes out of here.
+    :param log: called with a level, a text and what belongs into it, by
+        threads of our own. Under eventlet these may not log by themselves:
+        each message asks which thread it is of, under a lock that only one
+        thread can wait for.
     :returns: ``{store: Result}``.
     :raises CopyError: if there is nothing to copy from: no source answers, or
         none has the image.
     """
-    with _Copy(request, on_result, on_progress, check) as running:
+    with _Copy(request, on_result, on_progress, check, log) as running:
         key = CONTROLS.enter(request, running.order)
         try:
             return running.run()
@@ -58,7 +62,7 @@ def copy(request, on_result, on_progress=None, check=None):
 class _Copy:
     """One process that copies, and what it has said."""
 
-    def __init__(self, request, on_result, on_progress, check):
+    def __init__(self, request, on_result, on_progress, check, log):
         self._request = request
         self._on_result = on_result
         self._on_progress = on_progress or (lambda progress: None)
@@ -68,6 +72,7 @@ class _Copy:
         self._results = {}
         self._reason = None
         self._last_words = ''
+        self._log = log
 
     def __enter__(self):
         subprocess = native.module('subprocess')
@@ -77,7 +82,7 @@ class _Copy:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0,
             env={**heap.SETTINGS, **os.environ})
-        for name, read in (('answers', self._listen), ('log', self._log)):
+        for name, read in (('answers', self._listen), ('log', self._overhear)):
             native.module('threading').Thread(
                 target=read, name=f'dcn-copy-{name}', daemon=True).start()
         self._say(protocol.REQUEST, request=protocol.packed(self._request))
@@ -89,8 +94,8 @@ class _Copy:
         try:
             self._process.wait(_END_SECONDS)
         except native.module('subprocess').TimeoutExpired:
-            LOG.warning('The process that copied image %s does not end and '
-                        'is killed', self._request.image_id)
+            self._tell(logging.WARNING, 'The process that copied image %s '
+                       'does not end and is killed', self._request.image_id)
         self._process.kill()
         self._process.wait()
 
@@ -150,8 +155,8 @@ class _Copy:
         try:
             self._on_result(result)
         except Exception as exc:
-            LOG.warning('Image %s is removed from store %s again: %s',
-                        self._request.image_id, result.store, exc)
+            self._tell(logging.WARNING, 'Image %s is removed from store %s '
+                       'again: %s', self._request.image_id, result.store, exc)
             if result.location:
                 reply = protocol.DISCARD
                 result = dataclasses.replace(
@@ -181,18 +186,24 @@ class _Copy:
                 self._process.stdin.write(protocol.line(kind, **content))
         # Its end is heard elsewhere. ValueError: it is over.
         except (OSError, ValueError) as exc:
-            LOG.debug('The process that copies does not listen: %s', exc)
+            self._tell(logging.DEBUG, 'The process that copies does not '
+                       'listen: %s', exc)
 
     def _listen(self):
         for text in self._process.stdout:
             self._heard.put(protocol.message(text))
         self._heard.put((None, None))
 
-    def _log(self):
+    def _overhear(self):
         for text in self._process.stderr:
             self._last_words = text.decode(errors='replace').strip()
-            LOG.info('copy of image %s: %s', self._request.image_id,
-                     self._last_words)
+            self._tell(logging.INFO, 'copy of image %s: %s',
+                       self._request.image_id, self._last_words)
+
+    def _tell(self, level, text, *args):
+        # Whoever has asked for the copy may have left.
+        with contextlib.suppress(exceptions.CopyCancelled):
+            self._log(level, text, *args)
 
 
 def _interpreter():

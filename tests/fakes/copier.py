@@ -6,11 +6,10 @@
 
 import errno
 import hashlib
-import threading
-import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import request as requests
+from dcn_plugins import native
 from tests.fakes import rbd
 
 TICK_SECONDS = 0.02
@@ -43,12 +42,15 @@ class Copier:
         self.asked = []
         self.before = {}
 
-    def copy(self, request, on_result, on_progress=None, check=None):
+    def copy(self, request, on_result, on_progress=None, check=None,
+             log=None):
         self.asked.append(request)
         source, found = self._source(request)
         results = {}
         cancelled = []
-        threads = [threading.Thread(target=self._fill, args=(
+        # Glance calls it in a thread of its own, also under eventlet: whose
+        # threads wait for locks that nobody there gives back.
+        threads = [native.module('threading').Thread(target=self._fill, args=(
             request, source, found, target, on_result,
             on_progress or (lambda progress: None), cancelled, results),
             daemon=True) for target in request.targets]
@@ -60,7 +62,7 @@ class Copier:
                     check()
                 except Exception as exc:
                     cancelled.append(exc)
-            time.sleep(TICK_SECONDS)
+            native.module('time').sleep(TICK_SECONDS)
         if cancelled:
             raise cancelled[0]
         return results
@@ -109,7 +111,7 @@ class Copier:
                 if cancelled:
                     return requests.Result(target.store,
                                            requests.Outcome.CANCELLED)
-                time.sleep(TICK_SECONDS)
+                native.module('time').sleep(TICK_SECONDS)
             self._check_is_up(cluster, target)
             self._write(pool, request, source, found)
         return requests.Result(

@@ -76,6 +76,32 @@ hear('discard')
         self.assertIn('7', str(error))
         self.assertIn(found['dcn0'], self.noted)
 
+    def test_whoever_asks_has_it_logged(self):
+        def refuse(result):
+            raise RuntimeError('no')
+
+        told = []
+        self.copy('''
+sys.stderr.write("slow\\n")
+sys.stderr.flush()
+result(r.Outcome.COPIED, location='rbd://x')
+hear('discard')
+''', refuse, log=lambda level, text, *args: told.append(text % args))
+        self.assertIn('copy of image', '\n'.join(told))
+        self.assertIn('removed from store dcn0 again: no', '\n'.join(told))
+
+    def test_nobody_is_left_to_log(self):
+        def gone(*_args):
+            raise exceptions.CopyCancelled('image', 'nobody waits')
+
+        found = self.copy('''
+sys.stderr.write("slow\\n")
+sys.stderr.flush()
+result(r.Outcome.COPIED, location='rbd://x')
+hear('keep')
+''', log=gone)
+        self.assertEqual(requests.Outcome.COPIED, found['dcn0'].outcome)
+
     def test_a_process_that_cannot_begin(self):
         self.assertRaises(exceptions.SourceMissing, self.copy, '''
 say('failed', error=protocol.packed_error(exceptions.SourceMissing('a', 'b')))
