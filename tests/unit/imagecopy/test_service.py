@@ -3,6 +3,7 @@
 
 import os
 import sys
+import threading
 
 import fixtures
 import testtools
@@ -80,14 +81,21 @@ hear('discard')
         def refuse(result):
             raise RuntimeError('no')
 
-        told = []
+        told, is_heard = [], threading.Event()
+
+        def log(_level, text, *args):
+            told.append(text % args)
+            if 'slow' in told[-1]:
+                is_heard.set()
+
         self.copy('''
 sys.stderr.write("slow\\n")
 sys.stderr.flush()
 result(r.Outcome.COPIED, location='rbd://x')
 hear('discard')
-''', refuse, log=lambda level, text, *args: told.append(text % args))
-        self.assertIn('copy of image', '\n'.join(told))
+''', refuse, log=log)
+        # It is read beside.
+        self.assertTrue(is_heard.wait(30))
         self.assertIn('removed from store dcn0 again: no', '\n'.join(told))
 
     def test_nobody_is_left_to_log(self):
