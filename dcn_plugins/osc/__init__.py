@@ -13,6 +13,7 @@ and etcd for jobs and locks.
 ``cloud``           the questions to Nova, placement, Cinder and Glance
 ``reading``         many readers at a time, each with its deadline
 ``memory``          when the etcd of a site was last heard
+``clock``           how far another clock is ahead of ours (pure)
 ``fact``            something that is known, since when, or why not (pure)
 ``columns``         facts for tables and for programs
 ==================  ======================================================

@@ -44,6 +44,13 @@ class Cloud:
         self.volume = api('block-storage', 'Cinder', '3.70')
         self.image = api('image', 'Glance')
 
+    @property
+    def clocks(self):
+        """The clock of each API that has answered yet, by its name."""
+        return {api.name: api.clock for api in (
+            self.compute, self.placement, self.volume, self.image)
+            if api.clock is not None}
+
     # Nova
 
     def aggregates(self, seconds):
@@ -66,6 +73,11 @@ class Cloud:
             if len(page) < _PAGE:
                 return found
             marker = f'&marker={page[-1]["id"]}'
+
+    def flavors(self, seconds):
+        """Return all flavors with their extra specs, private ones too."""
+        return _pages(self.compute, '/flavors/detail', 'flavors',
+                      'flavors_links', seconds)
 
     def create_aggregate(self, name, zone, seconds):
         """Create an aggregate; return it."""
@@ -102,6 +114,12 @@ class Cloud:
         """Change the aggregates of a provider that has not changed since."""
         self.placement.call(
             'PUT', f'/resource_providers/{provider}/aggregates', seconds, told)
+
+    def providers_in(self, aggregate, seconds):
+        """Return the UUIDs of the providers in an aggregate of placement."""
+        return frozenset(found['uuid'] for found in self.placement.get(
+            f'/resource_providers?member_of={aggregate}', seconds)[
+                'resource_providers'])
 
     def room(self, aggregates, seconds):
         """Return the resources of all providers with any memory left.
@@ -140,6 +158,11 @@ class Cloud:
         return self.volume.get('/scheduler-stats/get_pools?detail=True',
                                seconds)['pools']
 
+    def volume_types(self, seconds):
+        """Return all volume types with their extra specs."""
+        return _pages(self.volume, '/types', 'volume_types',
+                      'volume_type_links', seconds)
+
     def set_cluster(self, name, is_enabled, reason, seconds):
         """Enable or disable a cluster of cinder-volume.
 
@@ -167,6 +190,11 @@ class Cloud:
     def stores(self, seconds):
         """Return all stores of Glance."""
         return self.image.get(f'{self._v2()}/info/stores',
+                              seconds)['stores']
+
+    def store_details(self, seconds):
+        """Return all stores with what only administrators may see."""
+        return self.image.get(f'{self._v2()}/info/stores/detail',
                               seconds)['stores']
 
     def images(self, seconds):
@@ -215,3 +243,14 @@ class Cloud:
 
     def _v2(self):
         return self.image.version_prefix('v2')
+
+
+def _pages(api, path, key, links, seconds):
+    """Return what is on all pages of a list, whatever fits on one."""
+    found, marker = [], ''
+    while True:
+        answer = api.get(f'{path}?is_public=None{marker}', seconds)
+        found += answer[key]
+        if not answer[key] or not answer.get(links):
+            return found
+        marker = f'&marker={answer[key][-1]["id"]}'

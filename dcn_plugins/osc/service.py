@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """One API of the cloud, with a deadline for each call."""
 
+import time
+
 from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as ks_exceptions
 
 from dcn_plugins import exceptions
+from dcn_plugins.osc import clock
 
 _REMEDIES = {
     401: 'Log in again',
@@ -27,6 +30,9 @@ class Service:
     def __init__(self, session, kind, name, version=None, interface=None,
                  region=None):
         self.name = name
+        #: Its :class:`~dcn_plugins.osc.clock.Clock` by the quickest answer so
+        #: far; ``None`` if there was none that tells the time.
+        self.clock = None
         self._adapter = adapter.Adapter(
             session, service_type=kind, interface=interface,
             region_name=region, default_microversion=version,
@@ -43,11 +49,14 @@ class Service:
         :param version: a microversion for this call.
         :raises ServiceError: whatever goes wrong; its status is that of HTTP.
         """
+        sent_at = time.time()
         try:
             answer = self._adapter.request(
                 path, method, timeout=seconds,
                 **({} if body is None else {'json': body}),
                 **({} if version is None else {'microversion': version}))
+            self.clock = clock.surer(self.clock, clock.clock_of(
+                answer.headers.get('Date'), sent_at, time.time()))
             return answer.json() if answer.content else {}
         except ks_exceptions.HttpError as exc:
             status = exc.http_status

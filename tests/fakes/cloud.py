@@ -10,6 +10,7 @@ import collections
 import datetime
 import http.server
 import socket
+import time
 import uuid
 
 import fixtures
@@ -43,12 +44,25 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
         self.clusters = []
         self.pools = []
         self.stores = []
+        #: What only details of a store tell, by its name.
+        self.store_properties = {}
         self.images = []
         self.servers = {}
         self.volumes = {}
+        self.flavors = []
+        self.volume_types = []
+        #: Of those that tell by a link whether there is more.
+        self.page_size = 1000
+        #: What a member of etcd says of itself, and its limit by /metrics.
+        self.etcd_status = {
+            'header': {'cluster_id': '7'}, 'version': '3.4.23',
+            'dbSize': '20480', 'leader': '9'}
+        self.etcd_quota = '2.147483648e+09'
         self.etcds = collections.defaultdict(etcd.Client)
         self.requests = []
         self.failures = {}
+        #: Of all clocks but ours.
+        self.ahead_seconds = 0.0
         self._next_aggregate = 1
         self.url = self._serve()
 
@@ -63,6 +77,10 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
 
             def do_GET(self):
                 cloud.handle(self)
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string(
+                    time.time() + cloud.ahead_seconds)
 
             do_POST = do_PUT = do_DELETE = do_GET
 
@@ -92,10 +110,12 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
         self.clusters.append({
             'name': f'{name}@ceph', 'state': 'up', 'status': 'enabled',
             'num_hosts': 2, 'num_down_hosts': 0, 'disabled_reason': None})
+        fsid = str(uuid.uuid4())
         self.pools.append({'name': f'{name}@ceph#ceph', 'capabilities': {
             'free_capacity_gb': 50.0, 'total_capacity_gb': 100.0,
-            'dcn_fsid': str(uuid.uuid4())}})
+            'dcn_fsid': fsid}})
         self.stores.append({'id': name})
+        self.store_properties[name] = {'fsid': fsid, 'pool': 'images'}
         return made
 
     def add_aggregate(self, name, hosts=(), **metadata):

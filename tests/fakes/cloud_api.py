@@ -22,7 +22,9 @@ class Answers:
         else:
             status, answer = self._answer(handler.command, url.path, query,
                                           body)
-        data = b'' if answer is None else json.dumps(answer).encode()
+        data = b'' if answer is None else (
+            answer if isinstance(answer, bytes)
+            else json.dumps(answer).encode())
         handler.send_response(status)
         handler.send_header('X-Subject-Token', 'token')
         handler.send_header('Content-Type', 'application/json')
@@ -209,6 +211,32 @@ class Answers:
         return (404, {'itemNotFound': {'message': 'none'}}) if (
             found is None) else (200, {'volume': found})
 
+    def _page(self, items, key, links, query):
+        ids = [found['id'] for found in items]
+        start = ids.index(query['marker']) + 1 if 'marker' in query else 0
+        found = items[start:start + self.page_size]
+        return 200, {key: found, **(
+            {links: [{'rel': 'next'}]} if len(found) == self.page_size
+            else {})}
+
+    def _providers(self, query, body):
+        return 200, {'resource_providers': [
+            {'uuid': found} for found in self.providers
+            if query['member_of'] in self.mirrored[found][0]]}
+
+    def _metrics(self, query, body):
+        return 200, ('' if self.etcd_quota is None else (
+            f'# TYPE x gauge\netcd_server_quota_backend_bytes '
+            f'{self.etcd_quota}\n')).encode()
+
+    def _store_details(self, query, body):
+        return 200, {'stores': [
+            {**store, 'properties': self.store_properties.get(
+                store['id'], {})} for store in self.stores]}
+
+    def _etcd_status(self, query, body):
+        return 200, self.etcd_status
+
     def _etcd(self, path, query, body):
         # The namespace is in each key, so all sites may share one store.
         return 200, self.etcds['all'].call(path, body, 1)
@@ -227,7 +255,11 @@ class Answers:
         ('PUT', r'/compute/v2\.1/os-services/([-\w]+)', _set_compute),
         ('GET', r'/compute/v2\.1/os-hypervisors/detail', _list_hypervisors),
         ('GET', r'/compute/v2\.1/servers/([-\w]+)', _server),
+        ('GET', r'/compute/v2\.1/flavors/detail',
+         lambda self, query, body: self._page(
+             self.flavors, 'flavors', 'flavors_links', query)),
         ('GET', r'/placement/allocation_candidates', _candidates),
+        ('GET', r'/placement/resource_providers', _providers),
         ('GET', r'/placement/resource_providers/([-\w]+)/aggregates',
          _provider),
         ('PUT', r'/placement/resource_providers/([-\w]+)/aggregates',
@@ -242,10 +274,18 @@ class Answers:
         ('GET', r'/volume/v3/scheduler-stats/get_pools',
          lambda self, **_: (200, {'pools': self.pools})),
         ('GET', r'/volume/v3/volumes/([-\w]+)', _volume),
+        ('GET', r'/volume/v3/types',
+         lambda self, query, body: self._page(
+             self.volume_types, 'volume_types', 'volume_type_links', query)),
+        ('GET', r'/image/v2/info/stores/detail', _store_details),
         ('GET', r'/image/v2/info/stores',
          lambda self, **_: (200, {'stores': self.stores})),
         ('GET', r'/image/v2/images', _list_images),
         ('GET', r'/image/v2/images/([-\w]+)', _get_image),
         ('POST', r'/image/v2/images/([-\w]+)/import', _copy_image),
+        ('GET', r'/version',
+         lambda self, **_: (200, {'etcdserver': '3.4.23'})),
+        ('GET', r'/metrics', _metrics),
+        ('POST', r'/v3/maintenance/status', _etcd_status),
         ('POST', r'/v3(/.*)', _etcd),
     )
