@@ -33,6 +33,18 @@ Sites:
 ``site_cordon``     ``dcn site cordon|uncordon``
 ==================  ======================================================
 
+What is wrong with a site:
+
+====================  ====================================================
+``finding``           all that can be found: why, remedy (pure)
+``likely_name``       names that people take for one (pure)
+``compute_findings``  of Nova and placement (pure)
+``volume_findings``   of Cinder (pure)
+``store_findings``    of Glance (pure)
+``etcd_findings``     of etcd, and of clocks (pure)
+``site_findings``     all of them, and what nobody could tell (pure)
+====================  ====================================================
+
 Images, jobs, locks:
 
 ==================  ======================================================

@@ -69,6 +69,12 @@ def at(service):
     return facts.seconds_of(service.get('updated_at'))
 
 
+def silence(service):
+    """Return since when a service that is down is silent, for people."""
+    heard = service.get('updated_at')
+    return f'down since {heard}' if heard else 'down, and never was up'
+
+
 def heard_at(services):
     """Return the last sign of life of any of some services, or ``None``."""
     return max(filter(None, map(at, services)), default=None)
