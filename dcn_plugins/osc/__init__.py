@@ -43,6 +43,9 @@ What is wrong with a site:
 ``store_findings``    of Glance (pure)
 ``etcd_findings``     of etcd, and of clocks (pure)
 ``site_findings``     all of them, and what nobody could tell (pure)
+``etcd_member``       asks one member of an etcd how it is
+``site_survey``       reads all of it
+``site_check``        ``dcn site check``
 ====================  ====================================================
 
 Images, jobs, locks:

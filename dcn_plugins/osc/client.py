@@ -12,6 +12,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.locking import connection
 from dcn_plugins.locking import lock_keys
 from dcn_plugins.osc import cloud
+from dcn_plugins.osc import etcd_member
 from dcn_plugins.osc import lock_list
 from dcn_plugins.osc import memory
 from dcn_plugins.osc import settings
@@ -93,6 +94,23 @@ class Client:
         found, client = self._etcd(url, 'locks_url', seconds)
         return lock_list.LockList(client, lock_keys.Keys(
             f'{found.namespace}/locks'))
+
+    def lock_members_of(self, site):
+        """Return the settings of a site's etcd, and an object for each member.
+
+        Of :class:`~dcn_plugins.osc.etcd_member.EtcdMember`, by endpoint;
+        ``None`` and none of them if no etcd is named for the site.
+
+        :raises ConfigError: if the URL is of no use.
+        """
+        url = self.settings.locks_url_of(site)
+        if not url:
+            return None, {}
+        source = f'{self.settings.source}, locks_url'
+        found = connection.settings_of(url, source)
+        return found, {
+            str(endpoint): etcd_member.EtcdMember(found, endpoint, source)
+            for endpoint in found.endpoints}
 
     def close(self):
         """Close the connections to etcd; never raises."""

@@ -13,6 +13,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.osc import explain
 from dcn_plugins.osc import image
 from dcn_plugins.osc import site
+from dcn_plugins.osc import site_check
 from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import site_edit
 
@@ -130,6 +131,19 @@ class PaneContract:
             [(row['Step'], row['Detail']) for row in self.table(
                 site_edit.SetSite, self.site)])
         self.assertEqual([], self.table(site_edit.SetSite, self.site))
+
+    def test_a_check_finds_what_is_not_mirrored(self):
+        host = self.hosts_of(self.site)[0]
+        self.unmirror(host)
+        self.addCleanup(self.table, site_edit.SetSite, self.site)
+        row, = self.found()
+        self.assertIn(f'{host} is in the aggregate', row['What'])
+        self.table(site_edit.SetSite, self.site)
+        self.assertEqual([], self.found())
+
+    def found(self):
+        return [row for row in self.table(site_check.CheckSite, self.site)
+                if row['ID'] == 'host-not-mirrored']
 
     def test_cordon_and_uncordon(self):
         self.addCleanup(self.table, site_cordon.UncordonSite, self.site)

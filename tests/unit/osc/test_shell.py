@@ -15,7 +15,7 @@ from tests.unit.osc import entry_points
 from tests.unit.osc import pane_case
 
 
-class ShellTest(pane_case.PaneCase):
+class ShellCase(pane_case.PaneCase):
 
     def openstack(self, *words, config=''):
         """Run ``openstack``; return what subprocess says."""
@@ -35,6 +35,9 @@ class ShellTest(pane_case.PaneCase):
             env={'PATH': os.environ['PATH'], 'HOME': home,
                  'PYTHONPATH': installed, 'PYTHONWARNINGS': 'ignore',
                  'OS_CLIENT_CONFIG_FILE': path})
+
+
+class ShellTest(ShellCase):
 
     def test_a_table_and_json_of_sites(self):
         self.cloud.add_site('dcn0', hosts=2)
@@ -72,8 +75,8 @@ class ShellTest(pane_case.PaneCase):
     def test_completion_knows_the_commands(self):
         ran = self.openstack('complete')
         self.assertEqual(0, ran.returncode, ran.stderr)
-        self.assertIn("cmds_dcn_site='add cordon create delete list remove "
-                      "set show uncordon'", ran.stdout)
+        self.assertIn("cmds_dcn_site='add check cordon create delete list "
+                      "remove set show uncordon'", ran.stdout)
 
 
 class EntryPointTest(pane_case.PaneCase):

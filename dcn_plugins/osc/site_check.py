@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``openstack dcn site check``: what is wrong with one site."""
+
+from osc_lib.command import command
+
+from dcn_plugins.osc import finding
+from dcn_plugins.osc import site
+from dcn_plugins.osc import site_findings
+from dcn_plugins.osc import site_survey
+
+HEADINGS = ('ID', 'Severity', 'What', 'Why', 'Remedy')
+
+
+class CheckSite(command.Lister):
+    """Find what is wrong with a site, in all services and its etcd.
+
+    It changes nothing. The exit status is 1 if there is an error. What did
+    not answer in time is an error, too: nobody knows whether it is well.
+    """
+
+    has_errors = False
+
+    def get_parser(self, prog_name):
+        parser = super().get_parser(prog_name)
+        parser.add_argument('site', metavar='<site>', help='Name of a site')
+        parser.add_argument(
+            '--ignore', action='append', metavar='<id>', default=[],
+            choices=sorted(finding.RULES),
+            help='Leave out findings of this id (may be repeated)')
+        site.add_deadlines(parser)
+        return parser
+
+    def take_action(self, parsed_args):
+        survey = site_survey.SiteSurvey(
+            self.app.client_manager.dcn, parsed_args.site,
+            parsed_args.site_seconds, parsed_args.service_seconds)
+        found = [one for one in site_findings.findings(
+            parsed_args.site, survey.answers())
+            if one.id not in parsed_args.ignore]
+        self.has_errors = any(one.severity is finding.Severity.ERROR
+                              for one in found)
+        return HEADINGS, [(one.id, one.severity.value, one.what, one.why,
+                           one.remedy) for one in found]
+
+    def run(self, parsed_args):
+        """Print the findings; return the exit status."""
+        return super().run(parsed_args) or int(self.has_errors)
