@@ -144,6 +144,13 @@ class Backend:
         if CONF.dcn.fence == 'blocklist':
             self._fence(client).blocklist(addresses)
 
+    def fence_kind(self):
+        """Return what becomes of whoever has lost a lock of the driver.
+
+        ``blocklist``, or ``none`` if he may write beside the next one.
+        """
+        return CONF.dcn.fence if self.locks() is not None else 'none'
+
     def _fence(self, client):
         return fence.Fence(client.cluster, off_hub)
 

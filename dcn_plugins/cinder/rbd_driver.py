@@ -429,6 +429,7 @@ class DCNRBDDriver(rbd.RBDDriver):
         fsid = parts[2] if len(parts) == 5 else None
         return {**{name: value for name, value in
                    (('dcn_site', site), ('dcn_fsid', fsid)) if value},
+                'dcn_fence': self.backend.fence_kind(),
                 **backend_health.statistics(
                     self.is_up, self.backend.locks_away_seconds(),
                     LOCKS_PATIENCE_SECONDS)}

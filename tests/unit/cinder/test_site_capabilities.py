@@ -44,11 +44,21 @@ class CapabilitiesTest(test_rbd_driver.DriverTestCase):
     def test_the_cluster_is_told_and_all_else_is_upstreams(self):
         stats = self.stats()
         self.assertEqual(test_rbd_driver.FSID, stats['dcn_fsid'])
-        for name in ('dcn_site', 'dcn_fsid', 'dcn_locks'):
+        for name in ('dcn_site', 'dcn_fsid', 'dcn_fence', 'dcn_locks'):
             del stats[name]
         self.driver._update_volume_stats = (
             lambda: rbd.RBDDriver._update_volume_stats(self.driver))
         self.assertEqual(self.stats(), stats)
+
+    def test_who_is_cut_off(self):
+        # Only our own driver of tooz can tell whom to cut off.
+        for locks, fence, told in ((None, 'blocklist', 'none'),
+                                   (object(), 'blocklist', 'blocklist'),
+                                   (object(), 'none', 'none')):
+            self.conf.set_override('fence', fence, 'dcn')
+            self.driver.backend.locks = lambda found=locks: found
+            self.driver.backend.locks_away_seconds = lambda: 0.0
+            self.assertEqual(told, self.stats()['dcn_fence'])
 
     def test_ceph_that_fails_later_leaves_both(self):
         def fail(_driver):
@@ -89,7 +99,8 @@ class CapabilitiesTest(test_rbd_driver.DriverTestCase):
 
         self.replace(rbd.RBDDriver, '_update_volume_stats', update)
         self.assertEqual({'volume_backend_name': 'RBD', 'dcn_site': 'nova',
-                          'dcn_locks': 'up'}, self.stats())
+                          'dcn_fence': 'none', 'dcn_locks': 'up'},
+                         self.stats())
 
     def test_the_scheduler_finds_it_there(self):
         self.conf.set_override('dcn_site', 'edge1', 'dcn1')
