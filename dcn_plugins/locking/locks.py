@@ -13,6 +13,7 @@ import time
 from oslo_log import log as logging
 
 from dcn_plugins import exceptions
+from dcn_plugins.locking import claim_id as claim_ids
 from dcn_plugins.locking import etcd
 from dcn_plugins.locking import etcd_requests
 from dcn_plugins.locking import lock_attempt
@@ -97,7 +98,7 @@ class Locks:
                              f'{lock_queue.MAX_NAMES}')
         patience = lock_waits.Patience(wait_seconds, self._outage_seconds)
         while True:
-            claim_id = secrets.token_urlsafe(12)
+            claim_id = claim_ids.made(time.time(), secrets.token_urlsafe(12))
             claim = lock_queue.Claim(
                 claim_id, names, modes, self._holder,
                 record(claim_id) if callable(record) else record)

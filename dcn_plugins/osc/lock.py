@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``openstack dcn lock list|show``: who has the locks of a site.
-
-There is no ``break``: whoever takes a lock away has to fence its holder in
-Ceph first, and that is what a cinder-volume of the site does when the next
-operation needs the lock.
-"""
+"""``openstack dcn lock list|show``: who has the locks of a site."""
 
 import functools
 import time
@@ -54,8 +49,9 @@ class ListLocks(command.Lister):
 class ShowLock(command.Lister):
     """Show all who hold a lock, wait for it, or have died with it.
 
-    "Heard" is how long ago the holder's process gave its last sign of life,
-    and "Ends in" when the lock is free unless it gives another one.
+    "Claimed" is how long ago it was asked for, by the clock of whoever has it
+    or waits; "Heard" how long ago his process gave its last sign of life, and
+    "Ends in" when the lock is free unless it gives another one.
     """
 
     def get_parser(self, prog_name):
@@ -69,23 +65,22 @@ class ShowLock(command.Lister):
         seconds = parsed_args.site_seconds
         pane.chosen(site.pane_of(self.app, parsed_args).entries(),
                     [parsed_args.site])
-        found = _lock_list(self.app.client_manager.dcn, parsed_args.site,
-                           seconds)
-        told = reading.read_all({'locks': functools.partial(
-            _detail, found, parsed_args.lock)}, 2 * seconds)['locks']
-        if not told.is_known:
-            raise exceptions.NotDone(
-                f'the locks of {parsed_args.site} are not known: '
-                f'{told.problem}', 'See whether a majority of its etcd runs')
-        if told.value is None:
-            raise exceptions.NotDone(
-                f'nobody has, or waits for, the lock {parsed_args.lock} of '
-                f'{parsed_args.site}', 'See "openstack dcn lock list"')
-        return (('Claim', 'Role', 'Mode', 'Holder', 'Token', 'Heard',
-                 'Ends in', 'Operations', 'To be fenced'), told.value)
+        found = lock_list(self.app.client_manager.dcn, parsed_args.site,
+                          seconds)
+        rows = known(reading.read_all({'locks': functools.partial(
+            _detail, found, parsed_args.lock)}, 2 * seconds)['locks'],
+            parsed_args.site)
+        if rows is None:
+            raise missing(parsed_args.lock, parsed_args.site)
+        return (('Claim', 'Role', 'Mode', 'Holder', 'Token', 'Claimed',
+                 'Heard', 'Ends in', 'Operations', 'To be fenced'), rows)
 
 
-def _lock_list(client, name, seconds):
+def lock_list(client, name, seconds):
+    """Return the :class:`~dcn_plugins.osc.lock_list.LockList` of a site.
+
+    :raises ConfigError: if nothing says where its etcd is.
+    """
     found = client.locks_of(name, seconds)
     if found is None:
         raise exceptions.ConfigError(
@@ -93,6 +88,26 @@ def _lock_list(client, name, seconds):
             f'{name} are', f'{client.settings.remedy("locks_url")}, to what '
             '[coordination] backend_url of cinder.conf is at that site')
     return found
+
+
+def known(told, name):
+    """Return what an etcd has told of the locks of a site.
+
+    :param told: the fact.
+    :raises NotDone: if that is nothing.
+    """
+    if not told.is_known:
+        raise exceptions.NotDone(
+            f'the locks of {name} are not known: {told.problem}',
+            'See whether a majority of its etcd runs')
+    return told.value
+
+
+def missing(name, site_name):
+    """Return the error that there is no such lock."""
+    return exceptions.NotDone(
+        f'nobody has, or waits for, the lock {name} of {site_name}',
+        'See "openstack dcn lock list"')
 
 
 def _locks(client, name, seconds):
@@ -142,9 +157,14 @@ def _claim(role, claim, record, lease):
     told = locked.record_of(record.text) if record else {}
     left, granted = lease or (None, None)
     return (claim.claim, role, MODES.get(claim.mode, ''), _holder(claim),
-            claim.token,
+            claim.token, columns.AgeColumn(_age(claim.claimed_at)),
             columns.AgeColumn(None if left is None else granted - left),
             columns.AgeColumn(left),
             columns.ListColumn([intent.get('operation', '?') for intent in
                                 told.get('intents', ())]),
             columns.ListColumn(list(told.get('addresses', ()))))
+
+
+def _age(then):
+    # Clocks of two hosts may differ.
+    return None if then is None else max(0, int(time.time() - then))

@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import json
 
+from dcn_plugins.locking import claim_id as claim_ids
 from dcn_plugins.locking import etcd_requests
 from dcn_plugins.locking import lock_keys
 
@@ -25,6 +26,11 @@ class Claim:
     token: int
     text: str
     lease: str | None
+
+    @property
+    def claimed_at(self):
+        """When its owner asked for the lock, by his clock, or ``None``."""
+        return claim_ids.claimed_at(self.claim)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -58,9 +58,10 @@ class LockTest(pane_case.PaneCase):
         hold = one.acquire([('a', 'x')], record=RECORD)
         line, = self.table(lock.ShowLock, 'dcn0', 'a')
         self.assertEqual(
-            ('holder', 'one', hold.token, ['delete_volume'],
+            ('holder', 'one', hold.token, True, ['delete_volume'],
              ['10.0.0.9:0/1']), (
                 line['Role'], line['Holder'], line['Token'],
+                line['Claimed'].machine_readable() in range(300),
                 line['Operations'].machine_readable(),
                 line['To be fenced'].machine_readable()))
         self.assertEqual('held', self.list()['a']['State'])
