@@ -12,6 +12,7 @@
 ``locks``        takes locks and gives them back: waits, outages, leftovers
 ``lock_queue``   keys, transactions and verdicts of the queue (pure)
 ``claim_id``     the id of a claim, and when it was made (pure)
+``lock_breaker`` ends the lease of whoever holds a lock
 ``connection``   a client and a lease, from a URL
 ``session``      the one lease of a process, and the thread that renews it
 ``lease``        how long a lease can be relied on (pure)

@@ -86,6 +86,32 @@ class Survey:
             claim_id, modes, requests.decoded(record.get('value', '')),
             int(record['create_revision']))
 
+    def look_at(self, place, token):
+        """Return the transaction that reads a holder's entry, if he has one.
+
+        It fails if he is not there any more, or has no fence record although
+        his claim leaves one.
+
+        :param place: :class:`~dcn_plugins.locking.lock_keys.Place` of it.
+        :param token: of his claim.
+        """
+        entry = self._keys.key(place.name, place.mode, place.kind,
+                               place.claim)
+        compare = [requests.was_created_at(entry, token)]
+        if place.kind == lock_keys.GUARDED:
+            compare.append(requests.is_present(self._keys.key(
+                place.name, place.mode, lock_keys.FENCE, place.claim)))
+        return requests.transaction(compare, [requests.read(entry)])
+
+    def lease(self, answer):
+        """Return the id of the lease that :meth:`look_at` has found, a text.
+
+        ``None`` if it has failed.
+        """
+        if not answer.get('succeeded'):
+            return None
+        return answer['responses'][0]['response_range']['kvs'][0]['lease']
+
     def is_free(self, names):
         """Return the transaction that succeeds if nothing is of these locks.
 

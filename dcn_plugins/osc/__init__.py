@@ -59,6 +59,8 @@ Images, jobs, locks:
 ``locked``          who holds a lock, waits, or has died with it (pure)
 ``lock_list``       all locks of one etcd
 ``lock``            ``dcn lock list|show``
+``breakage``        what ends with a lock that is broken (pure)
+``lock_break``      ``dcn lock break``
 ``explanation``     why something is where it is (pure)
 ``explain``         ``dcn explain server|volume|image``
 ==================  ======================================================

@@ -10,6 +10,7 @@ import yaml
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import connection
+from dcn_plugins.locking import lock_breaker
 from dcn_plugins.locking import lock_keys
 from dcn_plugins.osc import cloud
 from dcn_plugins.osc import etcd_member
@@ -88,12 +89,23 @@ class Client:
         :param seconds: within which all its members are to be tried.
         :raises ConfigError: if the URL is of no use.
         """
+        found = self._locks(site, seconds)
+        return found and lock_list.LockList(*found)
+
+    def lock_breaker_of(self, site, seconds):
+        """Return a :class:`~dcn_plugins.locking.lock_breaker.LockBreaker`.
+
+        ``None`` if no etcd is named for the site; see :meth:`locks_of`.
+        """
+        found = self._locks(site, seconds)
+        return found and lock_breaker.LockBreaker(*found)
+
+    def _locks(self, site, seconds):
         url = self.settings.locks_url_of(site)
         if not url:
             return None
         found, client = self._etcd(url, 'locks_url', seconds)
-        return lock_list.LockList(client, lock_keys.Keys(
-            f'{found.namespace}/locks'))
+        return client, lock_keys.Keys(f'{found.namespace}/locks')
 
     def lock_members_of(self, site):
         """Return the settings of a site's etcd, and an object for each member.
