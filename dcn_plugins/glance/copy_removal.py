@@ -6,6 +6,7 @@ another one of the image, or brings one. Only then Glance is asked what there
 is, whether the copy may leave still, and to remove it.
 """
 
+import dataclasses
 import enum
 import secrets
 import time
@@ -94,7 +95,9 @@ class CopyRemover:
         return self._ask(held)
 
     def finish(self, held):
-        """Go on with a removal whose worker has ended, if it is due.
+        """Go on with a removal that nobody takes care of, if it is due.
+
+        Its worker has ended, or an operator has asked for it.
 
         :raises RemovalLost: if somebody else does.
         """
@@ -102,6 +105,9 @@ class CopyRemover:
         if held is None:
             return
         removal, now = held.removal, self._clock()
+        if steps.is_open(removal, now):
+            self._carry_out(held)
+            return
         if not steps.is_quiet(removal, now):
             self._removals.change(held, steps.unanswered(removal))
             return
@@ -122,19 +128,49 @@ class CopyRemover:
         self._removals.end(held, removal.asked_at and copy_note.kept(
             None, 'Glance was asked to remove it and has not', now))
 
-    def _check(self, removal, state, stores):
-        """Raise why a copy is not removed, as things are now."""
+    def _carry_out(self, held):
+        """Remove what an operator wants to leave, unless it has to stay."""
+        removal = held.removal
+        try:
+            _policy, placement, kept, image = self._look(
+                removal, frozenset(self._api.get_stores(removal.image_id)))
+            reason = eviction.why_kept(placement, removal.store, kept,
+                                       bool(image.get(copy_need.LOCK)))
+            if reason:
+                raise exceptions.RemovalRefused(removal.image_id,
+                                                removal.store, reason)
+            self._users.check(removal.image_id, removal.store)
+        except (exceptions.RemovalRefused, exceptions.CopyPostponed,
+                exceptions.CopyRefused) as exc:
+            self._keep(held, exc)
+            return
+        # It would come back at once from where the policy wants it.
+        self._ask(dataclasses.replace(held, removal=dataclasses.replace(
+            removal, is_wanted=removal.store in placement.wanted)))
+
+    def _look(self, removal, stores):
+        """Return what decides about a copy, as things are now.
+
+        The policy, what it says, the store of the copy that stays in any
+        case, and the image.
+        """
         image = self._api.get_image(removal.image_id) or {}
         policy = self._policy()
         present = copy_need.names(image.get('stores'))
-        if (policy is None or image.get('status') != 'active'
-                or removal.store not in present):
+        if policy is None:
+            raise exceptions.RemovalRefused(
+                removal.image_id, removal.store, 'no policy is in force')
+        if image.get('status') != 'active' or removal.store not in present:
             raise exceptions.RemovalRefused(
                 removal.image_id, removal.store, 'it has changed meanwhile')
         placement = verdict.decide(images.image_of(image), policy, stores,
                                    self._clock())
-        copy = copy_of(placement, removal.store,
-                       eviction.keeper(placement, present), image)
+        return policy, placement, eviction.keeper(placement, present), image
+
+    def _check(self, removal, state, stores):
+        """Raise why a copy is not removed, as things are now."""
+        policy, placement, kept, image = self._look(removal, stores)
+        copy = copy_of(placement, removal.store, kept, image)
         rule = policy.eviction_of(removal.store, stores)
         if (rule is None or copy.state is not state
                 or not eviction.is_movable(copy, rule)):

@@ -83,6 +83,21 @@ def keeper(placement, present):
         store in placement.edge, store))
 
 
+def why_kept(placement, store, kept, is_busy):
+    """Return why a copy stays whoever wants it to leave, or an empty text.
+
+    :param kept: what :func:`keeper` has returned.
+    :param is_busy: whether Glance has the image in hand.
+    """
+    if kept is None:
+        return 'none of its copies is in a store that is known'
+    if store == kept:
+        return 'it is the last copy, or the one that is wanted most'
+    if store in placement.pinned:
+        return 'it is pinned there'
+    return 'Glance has the image in hand' if is_busy else ''
+
+
 def copy_of(placement, store, kept, size_bytes, is_busy):
     """Return the :class:`Copy` of an image that is in a store.
 
@@ -92,8 +107,7 @@ def copy_of(placement, store, kept, size_bytes, is_busy):
     return Copy(
         placement.image.id, _state(placement, store), size_bytes,
         placement.image.created_at or 0.0,
-        is_busy or kept is None or store == kept
-        or store in placement.pinned)
+        bool(why_kept(placement, store, kept, is_busy)))
 
 
 def is_movable(copy, rule):

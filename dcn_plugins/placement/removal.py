@@ -21,6 +21,10 @@ WORK_SECONDS = 600.0
 #: when its store was last out of reach.
 QUIET_SECONDS = 1800.0
 
+#: How long a request of an operator is good for. A store that was away for
+#: longer must not lose a copy that nobody thinks of any more.
+REQUEST_SECONDS = 3600.0
+
 _REASON_CHARACTERS = 500
 
 
@@ -37,6 +41,8 @@ class Removal:
         has become of it; ``None`` if there is no request under way.
     :param is_wanted: whether the policy wants the image there, so that it is
         not to come back by itself.
+    :param is_requested: whether an operator wants it, and no policy: a worker
+        has yet to look whether the copy may leave.
     """
 
     image_id: str
@@ -47,6 +53,7 @@ class Removal:
     due_at: float
     asked_at: float | None = None
     is_wanted: bool = False
+    is_requested: bool = False
 
 
 def made(leaving, store, worker, now):
@@ -57,6 +64,24 @@ def made(leaving, store, worker, now):
     return Removal(leaving.image_id, store, worker,
                    leaving.reason[:_REASON_CHARACTERS], now,
                    now + WORK_SECONDS, is_wanted=leaving.is_wanted)
+
+
+def requested(image_id, store, operator, reason, now):
+    """Return a removal that any worker who has the store may take at once.
+
+    :param operator: a name that no worker and no other operator has.
+    """
+    return Removal(image_id, store, operator, reason[:_REASON_CHARACTERS],
+                   now, now, is_requested=True)
+
+
+def is_open(removal, now):
+    """Return whether a request is yet to be carried out.
+
+    Not once Glance was asked, whatever has become of it.
+    """
+    return (removal.is_requested and removal.asked_at is None
+            and now < removal.registered_at + REQUEST_SECONDS)
 
 
 def taken(removal, worker, now):

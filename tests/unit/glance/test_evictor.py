@@ -404,6 +404,114 @@ class EvictorTest(EvictorCase):
         self.assertIn('has failed', self.log.output)
 
 
+class RequestTest(EvictorCase):
+    """What operators want to leave, without any rule."""
+
+    def setUp(self):
+        super().setUp()
+        self.use('')
+        # Notes of nothing that is to leave go when a policy is new.
+        self.worker.round()
+        self.removals = self.worker._found.removals
+
+    def ask(self, store='dcn0', image_id='image-1'):
+        held = self.removals.begin(steps.requested(
+            image_id, store, 'operator', 'asked for', self.now))
+        self.assertIsNotNone(held)
+        return held
+
+    def reason(self, store='dcn0'):
+        return self.notes(store)['image-1'].reason
+
+    def test_it_leaves(self):
+        self.add_copies()
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertEqual([('image-1', 'dcn0')], self.api.removed)
+        self.assertEqual([], self.left())
+        self.assertIn('INFO Image image-1 has left dcn0: asked for',
+                      self.log.output)
+
+    def test_what_stays(self):
+        self.add_copies(stores='dcn0')
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertEqual('it is the last copy, or the one that is wanted '
+                         'most', self.reason())
+        image = self.add_copies(**{copy_need.LOCK: 'task'})
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertIn('in hand', self.reason())
+        del image[copy_need.LOCK]
+        self.users.used.add(('image-1', 'dcn0'))
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertEqual('in use', self.reason())
+        self.users.used.clear()
+        image['status'] = 'deactivated'
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertIn('has changed', self.reason())
+        image['status'] = 'active'
+        self.policy = None
+        self.ask()
+        self.rounds(1, seconds=1)
+        self.assertIn('no policy', self.reason())
+        self.assertEqual([], self.api.removed)
+        self.assertEqual([], [key for key in self.left()
+                              if key.startswith('/t/e/')])
+
+    def test_where_it_is_wanted_it_does_not_come_back(self):
+        self.add_copies(stores='central,dcn2')
+        self.ask('dcn2')
+        self.rounds(1, seconds=1)
+        self.assertEqual([('image-1', 'dcn2')], self.api.removed)
+        found = self.listed()['image-1', 'dcn2'].job
+        self.assertEqual((job.State.CANCELLED, 'asked for'),
+                         (found.state, found.reason))
+
+    def test_who_does_not_have_the_store_leaves_it(self):
+        self.add_copies()
+        self.ask()
+        self.rounds(1, self.made('other', {'central'}), 1)
+        self.assertEqual([], self.api.removed)
+        self.assertEqual(['/t/e/image-1'], self.left())
+        self.rounds(1, self.made('third', {'dcn0'}), 1)
+        self.assertEqual([('image-1', 'dcn0')], self.api.removed)
+
+    def test_nobody_thinks_of_it_any_more(self):
+        self.add_copies()
+        self.ask()
+        self.rounds(1, seconds=steps.REQUEST_SECONDS)
+        self.assertEqual(([], []), (self.api.removed, self.left()))
+
+    def test_worker_that_dies_before_it_asks(self):
+        self.add_copies()
+        self.ask()
+        check, self.users.check = self.users.check, self.die
+        self.assertRaises(Killed, self.worker.round)
+        self.users.check = check
+        other = self.made('other')
+        self.rounds(1, other, 1)
+        self.assertEqual([], self.api.removed)
+        self.rounds(1, other, steps.WORK_SECONDS)
+        self.assertEqual([('image-1', 'dcn0')], self.api.removed)
+
+    def die(self, *_place):
+        raise Killed
+
+    def test_worker_that_dies_after_it_has_asked(self):
+        """Glance is not asked a second time."""
+        self.add_copies()
+        self.ask()
+        remove, self.api.remove_copy = self.api.remove_copy, self.die
+        self.assertRaises(Killed, self.worker.round)
+        self.api.remove_copy = remove
+        self.rounds(1, seconds=steps.QUIET_SECONDS)
+        self.assertEqual([], self.api.removed)
+        self.assertIn('has not', self.reason())
+
+
 class AnyCallTest(EvictorCase):
     """Something happens at any of the calls of a process."""
 

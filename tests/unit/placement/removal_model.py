@@ -11,6 +11,8 @@ are lost, answers that are lost, evictors that die or are taken for dead,
 requests to Glance that are answered late or never, and a copy that comes
 meanwhile.
 
+Operators ask for removals, too, and take that back.
+
 Of time there is one thing: a removal is quiet when no request for it can be on
 its way any more.
 """
@@ -27,6 +29,8 @@ REQUESTS = removal_requests.Requests('/t')
 JOBS = job_requests.Requests('/t')
 IMAGE = 'i'
 KEY = JOBS.removal_key(IMAGE)
+
+OPERATOR = 'operator'
 
 IDLE, BEGUN, ASKED, WAITING, ANSWERED, DEAD = (
     'idle', 'begun', 'asked', 'waiting', 'answered', 'dead')
@@ -159,6 +163,22 @@ def next_worlds(world):
         yield from served(world, request, rest)
     if world.target is not None:
         yield from copying(world)
+    yield from requesting(world)
+
+
+def requesting(world):
+    """Yield what operators do: they ask for a removal, or want it no more."""
+    found, revision = world.held()
+    if world.has('requests'):
+        for name in sorted(world.listed):
+            store = world.store.copy()
+            store.transaction(REQUESTS.begin(steps.requested(
+                IMAGE, name, f'{OPERATOR} {dict(world.budget)["requests"]}',
+                '', 0.0)))
+            yield f'request {name}', dataclasses.replace(
+                world.spend('requests'), store=store)
+    if found is not None and found.worker.startswith(OPERATOR):
+        yield 'withdraw', ended(world, found, revision, 'end')
 
 
 def idle(world, number, evictor):
@@ -194,6 +214,13 @@ def taking(world, number, found, revision):
     if is_mine and not world.has('mistakes'):
         return
     world = world.spend('mistakes') if is_mine else world
+    evictor = world.evictors[number]
+    if steps.is_open(found, 0.0) and found.store == evictor.store:
+        changed = dataclasses.replace(found, worker=f'{number} takes up')
+        for after, answer in sent(world, REQUESTS.change(
+                found, revision, changed)):
+            yield 'take up', moved(after, number, answer, BEGUN, changed)
+    # One that nobody has taken up is too old one day.
     if found.asked_at is not None and not world.is_quiet():
         return
     if found.asked_at is not None and found.store not in world.listed:
@@ -357,7 +384,8 @@ def heal(world, known):
 
 def begin(stores='abc', target=None, **budget):
     """Return the world in which nothing has happened yet."""
-    names = ('removals', 'losses', 'deaths', 'silences', 'mistakes', 'copies')
+    names = ('removals', 'losses', 'deaths', 'silences', 'mistakes', 'copies',
+             'requests')
     there = frozenset(stores) - {target}
     return World(
         etcd.Store(), tuple(Evictor(store) for store in stores), there, there,

@@ -36,6 +36,15 @@ class RemovalModelTest(testtools.TestCase):
         self.check(2000, removals=2, mistakes=1, silences=1, deaths=1,
                    losses=1)
 
+    def test_operators(self):
+        self.check(100, requests=2)
+        self.check(500, requests=2, removals=1, deaths=1)
+        self.check(500, requests=1, removals=1, silences=1, mistakes=1)
+
+    def test_operator_whose_worker_gets_no_answer_of_etcd(self):
+        self.check(200, stores='ab', requests=1, removals=1, losses=1,
+                   deaths=1)
+
     def test_copy_that_comes_meanwhile(self):
         self.check(300, stores='abcd', target='d', removals=2, copies=1,
                    silences=1)
@@ -53,7 +62,7 @@ class BrokenTest(testtools.TestCase):
         error = self.assertRaises(
             removal_model.Violation, removal_model.explore,
             removal_model.begin(**budget))
-        self.assertIn(text, str(error))
+        self.assertRegex(str(error), text)
 
     def test_two_removals_of_an_image(self):
         def begin(requests, removal):
@@ -86,6 +95,14 @@ class BrokenTest(testtools.TestCase):
         self.check('the last copy is gone', 'dcn_plugins.placement.'
                    'removal_requests.Requests.change', change, removals=3,
                    mistakes=1)
+
+    def test_request_that_is_carried_out_twice(self):
+        def is_open(removal, now):
+            return removal.is_requested
+
+        self.check('the last copy is gone|lists what is not there',
+                   'dcn_plugins.placement.removal.is_open', is_open,
+                   requests=1, removals=1, silences=1)
 
     def test_copies_that_come_while_one_leaves(self):
         def claim(requests, found, job, claim_id, lease_id):
