@@ -55,6 +55,8 @@ Images, jobs, locks:
 ``image_matrix``    which image is in which store, or on its way (pure)
 ``image_copy``      one request for copies, and how it goes on
 ``image``           ``dcn image list|show|copy|policy explain``
+``image_eviction``  one request for a removal, and what becomes of it
+``image_evict``     ``dcn image evict``
 ``job``             ``dcn job list|show|retry|cancel|pause|resume``
 ``locked``          who holds a lock, waits, or has died with it (pure)
 ``lock_list``       all locks of one etcd

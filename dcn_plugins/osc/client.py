@@ -17,8 +17,10 @@ from dcn_plugins.osc import etcd_member
 from dcn_plugins.osc import lock_list
 from dcn_plugins.osc import memory
 from dcn_plugins.osc import settings
+from dcn_plugins.placement import connected
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import policy_text
+from dcn_plugins.placement import removals
 
 CLOUDS = 'clouds.yaml'
 
@@ -63,23 +65,39 @@ class Client:
 
         :raises ConfigError: if the URL is of no use.
         """
-        url = self.settings.jobs_url
-        if not url:
-            return None
-        found, client = self._etcd(url, 'jobs_url')
-        return jobs.Jobs(client, f'{found.namespace}/placement')
+        found = self._placement
+        return found and jobs.Jobs(*found)
 
     def needed_jobs(self):
         """Return all jobs of the cloud.
 
         :raises ConfigError: if no etcd is named.
         """
-        if self.jobs is None:
+        self._need_placement()
+        return self.jobs
+
+    def needed_removals(self):
+        """Return all removals of the cloud.
+
+        :raises ConfigError: if no etcd is named.
+        """
+        self._need_placement()
+        return removals.Removals(*self._placement)
+
+    def _need_placement(self):
+        if self._placement is None:
             raise exceptions.ConfigError(
                 self.settings.source, 'it does not say where the jobs are',
                 f'{self.settings.remedy("jobs_url")}, to what '
                 '[dcn] placement_jobs_url of glance-api.conf is')
-        return self.jobs
+
+    @functools.cached_property
+    def _placement(self):
+        url = self.settings.jobs_url
+        if not url:
+            return None
+        found, client = self._etcd(url, 'jobs_url')
+        return client, connected.prefix_of(found)
 
     def locks_of(self, site, seconds):
         """Return the :class:`~dcn_plugins.osc.lock_list.LockList` of a site.

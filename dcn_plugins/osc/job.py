@@ -40,7 +40,7 @@ class ListJobs(command.Lister):
         client = self.app.client_manager.dcn
         image_id = parsed_args.image and named_image.image_id(
             client.cloud, parsed_args.image, parsed_args.service_seconds)
-        entries = _asked(client.needed_jobs().entries, image_id)
+        entries = asked(client.needed_jobs().entries, image_id)
         now = time.time()
         return HEADINGS, [
             _row(entry, now) for entry in entries
@@ -61,7 +61,7 @@ class ShowJob(command.ShowOne):
         client = self.app.client_manager.dcn
         image_id = named_image.image_id(client.cloud, parsed_args.image,
                                         parsed_args.service_seconds)
-        for entry in _asked(client.needed_jobs().entries, image_id):
+        for entry in asked(client.needed_jobs().entries, image_id):
             if entry.job.store == parsed_args.store:
                 return tuple(zip(*_fields(entry, time.time())))
         raise _missing(image_id, parsed_args.store)
@@ -85,7 +85,7 @@ class _Step(command.Lister):
                                         parsed_args.service_seconds)
         found, failures = [], []
         for store in parsed_args.store:
-            job = _asked(getattr(jobs, self.step), image_id, store)
+            job = asked(getattr(jobs, self.step), image_id, store)
             if job is None:
                 failures.append(_missing(image_id, store))
             elif job.state not in self.leads_to:
@@ -183,7 +183,11 @@ def _missing(image_id, store):
         f'See "openstack dcn image show {image_id}": it may be there already')
 
 
-def _asked(call, *arguments):
+def asked(call, *arguments):
+    """Return what the etcd of the jobs says.
+
+    :raises ServiceError: if it does not.
+    """
     try:
         return call(*arguments)
     except exceptions.EtcdError as exc:

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copies that operators want to leave a site."""
+
+import fixtures
+
+from dcn_plugins import exceptions
+from dcn_plugins.osc import image_evict
+from dcn_plugins.osc import image_eviction
+from dcn_plugins.placement import copy_note
+from dcn_plugins.placement import job as job_steps
+from dcn_plugins.placement import removal as steps
+from dcn_plugins.placement import removals
+from tests.unit.osc import pane_case
+
+POLICY = '''
+version: 1
+central: [central]
+kinds:
+  - name: pinned snapshots
+    kind: snapshot
+    stores: [central, dcn0]
+    pinned: [central, dcn0]
+default:
+  stores: [central, dcn0]
+  may_ask: all
+'''
+
+
+class EvictTest(pane_case.PaneCase):
+
+    def setUp(self):
+        super().setUp()
+        for name in ('central', 'dcn0', 'dcn1'):
+            self.cloud.add_site(name)
+        self.settings['jobs_url'] = f'dcn-etcd3+http://{self.etcd}'
+        self.image = self.cloud.add_image('one', ['central', 'dcn0'])
+        self.removals = removals.Removals(self.cloud.etcds['all'],
+                                          '/dcn/placement')
+
+    def policy(self):
+        path = self.useFixture(fixtures.TempDir()).join('policy.yaml')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(POLICY)
+        self.settings['policy_file'] = path
+
+    def worker(self, act):
+        """Let a worker do something while the command waits."""
+        def sleep(_seconds):
+            held, = self.removals.all()
+            taken = self.removals.take(held, 'worker')
+            act(taken)
+
+        self.useFixture(fixtures.MockPatchObject(
+            image_eviction.ImageEviction.__init__, '__defaults__',
+            image_eviction.ImageEviction.__init__.__defaults__[:-1]
+            + (sleep,)))
+
+    def evict(self, *words, image=None, site='dcn0'):
+        return self.table(image_evict.EvictImage, image or 'one', site,
+                          *words)
+
+    def refused(self, *words, **values):
+        text = str(self.assertRaises(exceptions.NotDone, self.evict, *words,
+                                     **values))
+        return text
+
+    def keys(self):
+        return [key for key in self.cloud.etcds['all'].store.keys()
+                if '/placement/e/' in key]
+
+    def test_a_worker_carries_it_out(self):
+        seen = []
+
+        def remove(held):
+            seen.append(held.removal)
+            self.image['stores'] = 'central'
+            self.removals.gone(held)
+
+        self.worker(remove)
+        row, = self.evict()
+        self.assertEqual((self.image['id'], 'dcn0', 'gone'),
+                         (row['Image'], row['Store'], row['State']))
+        removal, = seen
+        self.assertTrue(removal.is_requested)
+        self.assertIn('has asked for it', removal.reason)
+        self.assertEqual(('dcn0', []), (removal.store, self.keys()))
+
+    def test_a_worker_refuses(self):
+        self.worker(lambda held: self.removals.end(held, copy_note.kept(
+            None, 'in use', held.removal.registered_at)))
+        self.assertIn(f'image {self.image["id"]} stays in dcn0: in use',
+                      self.refused())
+        # One that is too old to know of requests.
+        self.removals.write_notes('dcn0', {self.image['id']: None})
+        self.worker(self.removals.end)
+        self.assertIn('did not remove it', self.refused())
+
+    def test_nobody_takes_it_up(self):
+        text = self.refused('--wait-seconds', '0')
+        self.assertIn('the request was withdrawn', text)
+        self.assertEqual([], self.keys())
+
+    def test_time_is_over_while_a_worker_is_at_it(self):
+        take = self.removals.take
+        begin = removals.Removals.begin
+
+        def begin_and_take(found, removal):
+            held = begin(found, removal)
+            take(held, 'worker')
+            return held
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.removals.Removals.begin', begin_and_take))
+        self.assertIn('a glance-api is at it',
+                      self.refused('--wait-seconds', '0'))
+        self.assertEqual(1, len(self.keys()))
+
+    def test_what_is_refused_at_once(self):
+        self.policy()
+        self.assertIn('it is the last copy, or the one that is wanted most',
+                      self.refused(site='central'))
+        self.image['image_type'] = 'snapshot'
+        self.assertIn('it is pinned there', self.refused())
+        del self.image['image_type']
+        self.image['os_glance_import_task'] = 'task'
+        self.assertIn('Glance has the image in hand', self.refused())
+        self.assertEqual([], self.keys())
+
+    def test_what_else_happens_to_the_image(self):
+        self.removals.begin(steps.requested(self.image['id'], 'central',
+                                            'other', '', 0.0))
+        self.assertIn('another copy of it leaves or comes', self.refused())
+        self.assertEqual(1, len(self.keys()))
+        self.removals.end(self.removals.all()[0])
+        self.client().jobs.register(job_steps.Job(self.image['id'], 'dcn0',
+                                                  0.0, 0.0))
+        self.assertIn('a job is about that store', self.refused())
+
+    def test_nothing_to_do(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.assertEqual([], self.evict(site='dcn1'))
+        self.assertIn('no store of dcn1 has image', log.output)
+
+    def test_an_etcd_that_is_away(self):
+        self.settings['jobs_url'] = 'dcn-etcd3+http://127.0.0.1:1'
+        self.assertIn('the etcd of the jobs', str(self.assertRaises(
+            exceptions.ServiceError, self.evict)))
+        del self.settings['jobs_url']
+        self.assertIn('Set jobs_url', str(self.assertRaises(
+            exceptions.ConfigError, self.evict)))
+
+    def test_an_etcd_that_goes_away_later(self):
+        lost = exceptions.EtcdUnavailable('silence', is_sent=True)
+        for name in ('begin', 'end'):
+            with fixtures.MockPatchObject(removals.Removals, name,
+                                          side_effect=lost):
+                self.assertIn('it is not known whether',
+                              self.refused('--wait-seconds', '0'))
+        held, = self.removals.all()
+        self.removals.end(held)
+        all_of, silent = removals.Removals.all, [lost]
+
+        def all_late(found):
+            if silent:
+                raise silent.pop()
+            return all_of(found)
+
+        self.worker(self.removals.end)
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.removals.Removals.all', all_late))
+        self.assertIn('did not remove it', self.refused())
+        self.assertEqual([], silent)
+
+    def test_an_image_that_is_deleted_meanwhile(self):
+        def delete(held):
+            self.cloud.images.clear()
+            self.removals.end(held)
+
+        self.worker(delete)
+        self.assertEqual('gone', self.evict()[0]['State'])
