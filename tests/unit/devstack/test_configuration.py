@@ -67,7 +67,7 @@ class ConfigurationTest(testtools.TestCase):
     def test_a_policy_of_ones_own(self):
         sample = stacked.ROOT / 'etc/glance/placement.yaml.sample'
         self.stack.run('post-config',
-                       localrc=f'DCN_PLACEMENT_POLICY={sample}')
+                       localrc=f'DCN_PLACEMENT_POLICY="{sample}"')
         self.assertEqual(sample.read_text(),
                          self.stack.text('glance/placement.yaml'))
 
