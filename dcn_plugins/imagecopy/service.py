@@ -62,7 +62,7 @@ def copy(request, on_result, on_progress=None, check=None, log=LOG.log):
 class _Copy:
     """One process that copies, and what it has said."""
 
-    def __init__(self, request, on_result, on_progress, check, log):
+    def __init__(self, request, on_result, on_progress, check, log=LOG.log):
         self._request = request
         self._on_result = on_result
         self._on_progress = on_progress or (lambda progress: None)
