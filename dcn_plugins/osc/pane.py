@@ -120,20 +120,15 @@ class Pane:
 
     def _wanted(self, listed, stores):
         """Return the fact which images are wanted in each store."""
-        try:
-            policy = self._client.policy
-        except exceptions.ConfigError as exc:
-            return facts.Fact(problem=str(exc))
-        if policy is None:
-            return facts.unasked(self._client.settings.remedy('policy_file'))
-        for told in (listed, stores):
+        policy = policy_of(self._client, self._clock)
+        for told in (policy, listed, stores):
             if not told.is_known:
                 return told
         names = writable(stores.value)
         wanted = collections.defaultdict(set)
         for image in listed.value:
-            for store in verdict.decide(images.image_of(image), policy, names,
-                                        self._clock()).wanted:
+            for store in verdict.decide(images.image_of(image), policy.value,
+                                        names, self._clock()).wanted:
                 wanted[store].add(image['id'])
         return facts.Fact(dict(wanted), listed.at)
 
@@ -147,6 +142,17 @@ def remembered(client, told):
             dataclasses.replace(
                 fact, at=client.memory.heard_at(name, 'locks'))
             for name, fact in told.items()}
+
+
+def policy_of(client, clock):
+    """Return the fact which placement policy is in force; never raises."""
+    try:
+        policy = client.policy
+    except exceptions.ConfigError as exc:
+        return facts.Fact(problem=str(exc))
+    if policy is None:
+        return facts.unasked(client.settings.remedy('policy_file'))
+    return facts.Fact(policy, clock())
 
 
 def writable(stores):

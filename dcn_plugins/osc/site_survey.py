@@ -53,7 +53,8 @@ class SiteSurvey:
         mirrors = {key[1]: told.pop(key) for key in list(told)
                    if isinstance(key, tuple)}
         return site_findings.Answers(
-            aggregates=aggregates, mirrors=mirrors, policy=self._policy(),
+            aggregates=aggregates, mirrors=mirrors,
+            policy=pane.policy_of(self._client, self._clock),
             writable=pane.writable(told['stores'].value or ()), etcd=etcd,
             clocks=self._cloud.clocks, seconds=self._service_seconds,
             now=self._clock(), **told)
@@ -85,15 +86,6 @@ class SiteSurvey:
         if jobs is None:
             return facts.unasked(self._client.settings.remedy('jobs_url'))
         return jobs.entries()
-
-    def _policy(self):
-        try:
-            policy = self._client.policy
-        except exceptions.ConfigError as exc:
-            return facts.Fact(problem=str(exc))
-        if policy is None:
-            return facts.unasked(self._client.settings.remedy('policy_file'))
-        return facts.Fact(policy, self._clock())
 
     def _etcd(self):
         settings, members = self._client.lock_members_of(self._name)
