@@ -68,7 +68,7 @@ def register(lab):
                 region_id=settings.REGION)
 
 
-def wait_services(lab, expected, seconds=120):
+def wait_services(lab, expected, seconds=300):
     """Wait until every Nova and Cinder service is up.
 
     :param expected: ``{(binary, host)}``; cinder-volume hosts with backend.
@@ -91,7 +91,7 @@ def wait_services(lab, expected, seconds=120):
         raise deadline.LabError(f'{exc}; not up: {missing}') from exc
 
 
-def wait_providers(lab, hosts, seconds=90):
+def wait_providers(lab, hosts, seconds=300):
     """Wait until placement has an inventory of every compute.
 
     A host put into an aggregate before its provider exists is never mirrored

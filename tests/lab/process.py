@@ -57,7 +57,7 @@ def in_site(lab, site, argv):
     return ['nsenter', f'--net=/run/netns/{namespace}', '--'] + argv
 
 
-def run(lab, argv, site=layouts.CENTRAL, seconds=120, text_in=None, env=None,
+def run(lab, argv, site=layouts.CENTRAL, seconds=300, text_in=None, env=None,
         log=None, check=True):
     """Run a program of the lab to its end and return its output.
 

@@ -18,8 +18,9 @@ from tests.lab import process
 class Service(fixtures.Fixture):
     """A program with a configuration, a log, and a proof that it is ready."""
 
-    #: How long the program may take until it is ready.
-    ready_seconds = 60
+    #: How long the program may take until it is ready: long, as the machine
+    #: may be busy with other tests; one that ends is seen at once.
+    ready_seconds = 300
     #: How long it may take to end before it is killed.
     stop_seconds = 10
 

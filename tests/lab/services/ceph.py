@@ -44,7 +44,7 @@ def system_keyring(lab, site):
     return _ETC / f'{cluster_name(lab, site)}.client.{USER}.keyring'
 
 
-def rbd(lab, site, *arguments, seconds=60, run_at=None):
+def rbd(lab, site, *arguments, seconds=300, run_at=None):
     """Run ``rbd`` as the administrator of a site's cluster.
 
     :param run_at: the site whose network it runs in; the cluster's own, so
@@ -123,7 +123,8 @@ class Cluster(service.Service):
                 word in state for word in ('creating', 'peering', 'unknown',
                                            'stale', 'activating'))
 
-        deadline.wait(f'ceph of {self.site} being clean', active, 60)
+        deadline.wait(f'ceph of {self.site} being clean', active,
+                      self.ready_seconds)
 
     def stop(self):
         """Stop the daemons, the OSD first."""
@@ -145,14 +146,14 @@ class Cluster(service.Service):
         for daemon in self.daemons:
             daemon.resume()
 
-    def ceph(self, *arguments, seconds=60):
+    def ceph(self, *arguments, seconds=300):
         """Run ``ceph`` as administrator and return what it prints."""
         return process.run(
             self.lab, ['ceph', '-c', self.conf, '--connect-timeout', '20',
                        *arguments], self.site, seconds=seconds)
 
     def _tool(self, *argv):
-        return process.run(self.lab, argv, self.site, seconds=60)
+        return process.run(self.lab, argv, self.site, seconds=300)
 
     def _make(self):
         shutil.rmtree(self.home, ignore_errors=True)

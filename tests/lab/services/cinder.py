@@ -111,8 +111,6 @@ class Scheduler(service.Service):
 class Volume(service.Service):
     """A cinder-volume; those of an edge form one active/active cluster."""
 
-    ready_seconds = 120
-
     def __init__(self, lab, site, number=0):
         self.host = volume_host(site, number)
         super().__init__(lab, f'cinder-volume-{self.host}', site)

@@ -41,8 +41,6 @@ def stock_url(lab, site):
 class Etcd(service.Service):
     """One member of a site's etcd cluster."""
 
-    ready_seconds = 30
-
     def __init__(self, lab, site, member=0):
         super().__init__(lab, f'etcd-{site}-{member}', site)
         self.member = member

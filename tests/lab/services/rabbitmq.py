@@ -20,8 +20,6 @@ def url(lab):
 class RabbitMQ(service.Service):
     """The message broker of all sites, at the central one."""
 
-    ready_seconds = 90
-
     def __init__(self, lab):
         super().__init__(lab, 'rabbitmq')
         self.home = lab.path('state', 'rabbitmq')
