@@ -118,17 +118,37 @@ class CopyTarget:
         names.finish_rename(self._partial, self._name)
         if names.id_of(self._name):
             return self._open_whole()
-        if names.id_of(self._partial):
+        found = self._open_or_make(names, base)
+        # Nobody else can give this name from now on; but somebody may have
+        # done so before we had the partial image, or made it.
+        if names.id_of(self._name):
+            self.close()
+            self._remove_partial()
+            raise self._lost('it has been copied meanwhile', errno.EEXIST)
+        return found
+
+    def _open_or_make(self, names, base):
+        partial_id = names.id_of(self._partial)
+        if partial_id:
             found = self._adopt()
             if found:
                 return found
+            if names.id_of(self._partial) != partial_id:
+                raise self._lost('somebody else is faster', errno.ENOENT)
             self._step('distrust')
         # Also what is left of one that was made or removed half.
-        self._remove(self._partial)
+        self._remove_partial()
         if base and self._clone(base):
-            return self._adopt()
+            found = self._adopt()
+            if not found:
+                raise self._lost('somebody else is faster', errno.ENOENT)
+            return found
         self._create()
         return Found.NOTHING
+
+    def _lost(self, reason, code):
+        """Return the error of a race that has been lost: look again."""
+        return exceptions.CephRefused(self._doing, reason, code)
 
     def _open_whole(self):
         try:
@@ -150,11 +170,18 @@ class CopyTarget:
             f'{self._pool}/{self._name}', self._cluster.fsid, reason)
 
     def _open_partial(self):
-        """Open it for writing, and nobody else can from now on."""
+        """Open it for writing, and nobody else can from now on.
+
+        What we have waited for may have got its name from who let it go: it
+        is not ours to change then.
+        """
         image = image_handle.ImageHandle(
             self._cluster, self._pool, self._partial, is_writer=True)
         try:
             image.call('rbd_lock_acquire', _EXCLUSIVE)
+            names = image_names.ImageNames(self._context)
+            if names.id_of(self._partial) != image.id:
+                raise self._lost('it has got its name', errno.ENOENT)
         except BaseException:
             image.close()
             raise
@@ -293,9 +320,6 @@ class CopyTarget:
         self._step('snapshot')
         self._image.call('rbd_snap_protect', name)
         self._step('protect')
-        if not self._wants_lock():
-            self._image.call('rbd_update_features',
-                             image_handle.EXCLUSIVE_LOCK, 0)
 
     def _wants_lock(self):
         return flatten.features(self._cluster.setting(
@@ -303,23 +327,44 @@ class CopyTarget:
 
     def publish(self):
         """Give the image its name; it is whole, verified and frozen."""
-        image_names.ImageNames(self._context).rename(
-            self._partial, self._name)
+        names = image_names.ImageNames(self._context)
+        try:
+            names.rename(self._partial, self._name)
+        except exceptions.CephRefused:
+            # Somebody who came meanwhile has taken steps of it for us.
+            names.finish_rename(self._partial, self._name)
+            if names.id_of(self._name) != self._image.id:
+                raise
         self._step('rename')
+        if not self._wants_lock():
+            # Not before, as nobody else may take what has no name yet.
+            self._drop_lock()
+
+    def _drop_lock(self):
+        try:
+            self._image.call('rbd_update_features',
+                             image_handle.EXCLUSIVE_LOCK, 0)
+        except exceptions.CephError as exc:
+            LOG.info('%s: the image keeps its exclusive lock: %s',
+                     self._doing, exc)
 
     def discard(self):
-        """Remove the image, whatever it is called by now; raises CephError.
+        """Remove the image, whatever it is called by now.
 
-        :raises TargetBusy: if somebody has opened it.
+        :raises CephError: also if somebody has opened it.
         """
         self.close()
-        for name in (self._partial, self._name):
-            self._remove(name)
+        self._remove_partial()
+        self._remove(self._name, lambda: image_handle.ImageHandle(
+            self._cluster, self._pool, self._name, is_writer=True))
 
-    def _remove(self, name):
+    def _remove_partial(self):
+        # With its lock: it could get its name while its snapshot goes.
+        self._remove(self._partial, self._open_partial)
+
+    def _remove(self, name, opened):
         try:
-            with image_handle.ImageHandle(self._cluster, self._pool, name,
-                                          is_writer=True) as image:
+            with opened() as image:
                 self._thaw(image)
         except exceptions.CephRefused as exc:
             if exc.errno != errno.ENOENT:

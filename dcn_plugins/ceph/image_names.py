@@ -12,6 +12,7 @@ import struct
 from dcn_plugins.ceph import calls
 from dcn_plugins.ceph import cluster
 from dcn_plugins.ceph import libraries
+from dcn_plugins import exceptions
 
 _DIRECTORY = 'rbd_directory'
 _FORMAT, _FEATURES, _ORDER = 0, 1, 2
@@ -33,16 +34,24 @@ class ImageNames:
 
     def listed_id(self, name):
         """Return what the directory says that has a name, or empty."""
-        data = name.encode()
-        question = struct.pack('<I', len(data)) + data
-        answer = ctypes.create_string_buffer(_ANSWER_BYTES)
-        code = libraries.librados().rados_exec(
-            self._context, _DIRECTORY.encode(), b'rbd', b'dir_get_id',
-            question, len(question), answer, len(answer))
-        if code == -errno.ENOENT:
+        try:
+            return _text(self._directory(
+                'dir_get_id', f'looking for image {name}', name))
+        except exceptions.CephRefused as exc:
+            if exc.errno != errno.ENOENT:
+                raise
             return ''
-        calls.checked(code, f'looking for image {name}')
-        return _text(answer.raw[:code])
+
+    def _directory(self, method, doing, *texts):
+        """Have an OSD read or change the directory; raises CephError."""
+        question = b''.join(
+            struct.pack('<I', len(data)) + data
+            for data in (text.encode() for text in texts))
+        answer = ctypes.create_string_buffer(_ANSWER_BYTES)
+        code = calls.checked(libraries.librados().rados_exec(
+            self._context, _DIRECTORY.encode(), b'rbd', method.encode(),
+            question, len(question), answer, len(answer)), doing)
+        return answer.raw[:code]
 
     def rename(self, old, new):
         """Rename an image; one that is open stays so; raises CephError."""
@@ -50,14 +59,21 @@ class ImageNames:
             self._context, old.encode(), new.encode()), f'renaming {old}')
 
     def finish_rename(self, old, new):
-        """Finish or undo what is left of a renaming that ended half-way."""
+        """Finish what is left of a renaming that ended half-way.
+
+        Or that somebody is at: nothing is undone, and each step may be taken
+        by either. Raises CephError, with ENOENT if another name has been
+        given meanwhile.
+        """
         found = self.id_of(new)
         if not found or found != self.id_of(old):
             return
         # librbd makes the new name, then changes the directory, then removes
         # the old name.
-        is_listed = self.listed_id(new) == found
-        cluster.remove(self._context, f'rbd_id.{old if is_listed else new}')
+        if self.listed_id(new) != found:
+            self._directory('dir_rename_image', 'renaming ' + old,
+                            old, new, found)
+        cluster.remove(self._context, f'rbd_id.{old}')
 
     def remove(self, name):
         """Remove an image, or what is left of one; raises CephError."""

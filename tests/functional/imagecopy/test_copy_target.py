@@ -3,10 +3,13 @@
 
 import errno
 import types
+from unittest import mock
 
 from dcn_plugins.ceph import checksums
 from dcn_plugins.ceph import cluster
 from dcn_plugins.ceph import copy_target
+from dcn_plugins.ceph import image_handle
+from dcn_plugins.ceph import image_names
 from dcn_plugins.imagecopy import places
 from tests.contracts import copy_contract
 from tests.functional.imagecopy import copy_case
@@ -19,15 +22,83 @@ class CephTargetTest(copy_contract.TargetContract, copy_case.CopyTestCase):
     sum_of = staticmethod(checksums.of_bytes)
 
     def target(self):
-        client = cluster.Cluster(self.place(rig.TARGET))
-        self.addCleanup(client.close)
-        target = copy_target.CopyTarget(
-            client, rig.POOL, self.prefix, f'{self.prefix}.dcn-partial',
-            'snap', self.size, copy_contract.MIB, 'dcn.copy',
-            lambda text: text == 'ours', 'ours')
+        target = new_target(self, self.size)
         self.assertIs(copy_target.Found.NOTHING, target.open())
-        self.addCleanup(target.close)
         return target
+
+
+def new_target(case, size):
+    """Return a target with a client of its own; both end with the test."""
+    client = cluster.Cluster(case.place(rig.TARGET))
+    case.addCleanup(client.close)
+    target = copy_target.CopyTarget(
+        client, rig.POOL, case.prefix, f'{case.prefix}.dcn-partial',
+        'snap', size, copy_contract.MIB, 'dcn.copy',
+        lambda text: text == 'ours', 'ours')
+    case.addCleanup(target.close)
+    return target
+
+
+class PublishedMeanwhileTest(copy_case.CopyTestCase):
+    """Another copier of the same image comes while one gives it its name."""
+
+    def setUp(self):
+        super().setUp()
+        self.first = new_target(self, copy_contract.MIB)
+        self.second = new_target(self, copy_contract.MIB)
+        self.first.open()
+        self.first.freeze()
+
+    def publish(self):
+        self.first.publish()
+        self.first.close()
+
+    def assert_one_is_whole(self, found):
+        self.assertIs(copy_target.Found.WHOLE, found)
+        self.assertEqual([self.prefix], [
+            name for name in self.names(rig.TARGET)
+            if name.startswith(self.prefix)])
+        self.command(rig.TARGET, 'info', f'{rig.POOL}/{self.prefix}@snap')
+
+    def test_it_had_no_name_when_the_other_looked(self):
+        finish = copy_target.flatten.finish
+
+        def late(*arguments):
+            if self.first._image:
+                self.publish()
+            finish(*arguments)
+
+        with mock.patch.object(copy_target.flatten, 'finish', late):
+            found = self.second.open()
+        self.assert_one_is_whole(found)
+
+    def test_the_other_waits_for_its_lock(self):
+        call = image_handle.ImageHandle.call
+
+        def late(handle, name, *arguments):
+            if name == 'rbd_lock_acquire' and self.first._image:
+                self.publish()
+            return call(handle, name, *arguments)
+
+        with mock.patch.object(image_handle.ImageHandle, 'call', late):
+            found = self.second.open()
+        self.assert_one_is_whole(found)
+
+    def test_the_other_finds_half_a_renaming(self):
+        """librbd makes the new name, lists it, and removes the old one."""
+        found = []
+
+        def renamed(names, old, new):
+            data = cluster.read(names._context, f'rbd_id.{old}')
+            self.rados(rig.TARGET, 'put', f'rbd_id.{new}', data)
+            found.append(self.second.open())
+            names._directory('dir_rename_image', 'renaming', old, new,
+                             names.id_of(new))
+            cluster.remove(names._context, f'rbd_id.{old}')
+
+        with mock.patch.object(image_names.ImageNames, 'rename', renamed):
+            self.publish()
+        self.assert_one_is_whole(*found)
 
 
 class FullTest(copy_case.CopyTestCase):
