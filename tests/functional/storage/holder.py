@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cinder-volume that dies, or stands still, at one call of librbd.
 
-Started by ``test_takeover``: DIRECTORY OF THE RIG, WHEN (before or after),
-CALL, SIGNAL, OPERATION and the ids that it is about. With SIGSTOP it goes on
-when it is told to, and says how its operation has ended.
+Processes of a server that has loaded all that they need, and has done nothing
+else: they are many, and loading takes longer than what they do.
 """
 
+import multiprocessing
 import os
 import signal
-import sys
 
 from dcn_plugins.ceph import guarded_rbd
 from tests.functional.storage import rig
@@ -46,7 +45,26 @@ def arguments(operation, ids):
     return [volume_service.volume(name_id=ids[1]), first]
 
 
-def main(directory, when, call, number, operation, *ids):
+def start(directory, when, call, number, operation, ids):
+    """Start a holder; return its process, and what it says at its end.
+
+    :param when: ``before`` or ``after`` the call; ``number`` names the signal
+        that it sends itself. With SIGSTOP it goes on when it is told to.
+    :returns: a ``multiprocessing.Process`` and a ``Connection`` that has how
+        its operation has ended.
+    """
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__])
+    ours, its = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_hold, args=(its, directory, when, call, number, operation,
+                            *ids), daemon=True)
+    process.start()
+    its.close()
+    return process, ours
+
+
+def _hold(told, directory, when, call, number, operation, *ids):
     """Run the operation up to its end, or to that of this process."""
     with rig.Rig(directory) as site:
         service = volume_service.VolumeService(site)
@@ -54,13 +72,8 @@ def main(directory, when, call, number, operation, *ids):
         try:
             getattr(service, operation)(*arguments(operation, ids))
         except BaseException as exc:
-            print(f'{type(exc).__name__}: {exc}', flush=True)
+            told.send(f'{type(exc).__name__}: {exc}')
         else:
-            print('done', flush=True)
+            told.send('done')
         # Not service.close(): a process that was cut off may not end well.
-        sys.stdout.flush()
         os._exit(0)
-
-
-if __name__ == '__main__':
-    main(*sys.argv[1:])

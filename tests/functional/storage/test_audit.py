@@ -228,9 +228,18 @@ class CommandTestCase(audit_contract.AuditedPool, pool_case.PoolTestCase):
             self.assertEqual(-9, killed.returncode, killed.stderr)
             self.assertEqual({deleted}, self.left()[0])
             # His locks end with their lease, his watch of the image later.
+            deadline.wait('nobody having it open',
+                          lambda: not self.has_watchers(deleted), 60, 0.5)
             deadline.wait('the leak to be reclaimed', lambda: self.command(
                 '--no-database', '--reclaim').returncode == 0, 90)
             self.assertEqual((set(), set()), self.left())
+
+    def has_watchers(self, name):
+        try:
+            with self.rbd.Image(self.ioctx, name, read_only=True) as image:
+                return any(image.watchers_list())
+        except self.rbd.ImageNotFound:
+            return False
 
     def test_the_database_decides_what_is_unknown(self):
         image = self.create()

@@ -7,19 +7,16 @@ or as if it had ended; and he must not change anything when he wakes up.
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import testscenarios
 import testtools
 
 from dcn_plugins.ceph import markers
+from tests.functional.storage import holder
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
 
-TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
-    os.path.abspath(__file__)))))
 # The lease of VolumeService, a fence, a repair, and a busy machine.
 TAKEOVER_SECONDS = 3 + 27
 
@@ -63,16 +60,17 @@ class TakeoverTest(testtools.TestCase):
             self.service.snapshot(self.snapshot)
 
     def test_it_is_as_if_it_had_never_begun_or_had_ended(self):
-        holder = self.holder()
+        process, told = self.holder()
         begun = time.monotonic()
         self.settle()
         self.assertLess(time.monotonic() - begun, TAKEOVER_SECONDS)
         self.check()
         if self.number == 'SIGSTOP':
-            holder.send_signal(signal.SIGCONT)
-            told, _none = holder.communicate(timeout=60)
-            self.assertNotIn('done', told, 'it says that all went well')
-            self.assertRegex(told, 'LockFailure|Lock')
+            os.kill(process.pid, signal.SIGCONT)
+            self.assertTrue(told.poll(60), 'it does not end')
+            end = told.recv()
+            self.assertNotIn('done', end, 'it says that all went well')
+            self.assertRegex(end, 'LockFailure|Lock')
             # Nothing of his came through.
             self.check()
         self.clear()
@@ -86,23 +84,21 @@ class TakeoverTest(testtools.TestCase):
                'create_from_snapshot': [self.volume.id, self.snapshot.id,
                                         self.made.id]}.get(
             self.operation, [self.volume.id, self.snapshot.id])
-        process = subprocess.Popen(
-            [sys.executable, '-m', 'tests.functional.storage.holder',
-             str(self.rig.lab.directory), self.when, self.call, self.number,
-             self.operation, *ids], cwd=TREE, stdout=subprocess.PIPE,
-            text=True)
-        self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
+        process, told = holder.start(
+            self.rig.lab.directory, self.when, self.call, self.number,
+            self.operation, ids)
+        self.addCleanup(told.close)
+        self.addCleanup(process.join)
         self.addCleanup(process.kill)
         deadline = time.monotonic() + 60
         while self.is_working(process):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.05)
-        return process
+        return process, told
 
     def is_working(self, process):
-        if process.poll() is not None:
-            self.assertEqual(-signal.SIGKILL, process.returncode)
+        if not process.is_alive():
+            self.assertEqual(-signal.SIGKILL, process.exitcode)
             return False
         with open(f'/proc/{process.pid}/stat') as stat:
             return stat.read().rpartition(')')[2].split()[0] != 'T'

@@ -31,6 +31,8 @@ class Keystone(wsgi.API):
             self.conf, settings.database(self.lab, 'keystone'), {
                 'token': {'provider': 'fernet', 'expiration': 86400},
                 'fernet_tokens': fernet, 'fernet_receipts': fernet,
+                # Each login of a test would compute for a quarter of a second.
+                'identity': {'password_hash_rounds': 4},
                 'credential': {'key_repository': state / 'credential-keys'},
                 'cache': {'enabled': 'true',
                           'backend': 'dogpile.cache.memory'},
