@@ -57,6 +57,7 @@ WAIT_SECONDS = 180.0
 def wait_until(find, what):
     """Return the first true value of a function; fail when none comes."""
     deadline = time.monotonic() + WAIT_SECONDS
+    pause = 0.1
     while True:
         found = find()
         if found:
@@ -65,7 +66,8 @@ def wait_until(find, what):
             raise AssertionError(f'{what} did not come within '
                                  f'{WAIT_SECONDS:g} s')
         # Looking costs more than a move does, and delays it.
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.5)
 
 
 class SiteFilterTestCase(test.TestCase):
