@@ -2,12 +2,17 @@
 """A cinder-volume that dies, or stands still, at one call of librbd.
 
 Processes of a server that has loaded all that they need, and has done nothing
-else: they are many, and loading takes longer than what they do.
+else: they are many, and loading takes longer than what they do. The server is
+the command of this module; it ends with its standard input. No ``forkserver``
+of multiprocessing, which there is not under eventlet.
 """
 
-import multiprocessing
+import atexit
+import json
 import os
 import signal
+import subprocess
+import sys
 
 from dcn_plugins.ceph import guarded_rbd
 from tests.functional.storage import rig
@@ -45,23 +50,28 @@ def arguments(operation, ids):
     return [volume_service.volume(name_id=ids[1]), first]
 
 
-def start(directory, when, call, number, operation, ids):
-    """Start a holder; return its process, and what it says at its end.
+class Server:
+    """What starts holders for one process of tests."""
 
-    :param when: ``before`` or ``after`` the call; ``number`` names the signal
-        that it sends itself. With SIGSTOP it goes on when it is told to.
-    :returns: a ``multiprocessing.Process`` and a ``Connection`` that has how
-        its operation has ended.
-    """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([__name__])
-    ours, its = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_hold, args=(its, directory, when, call, number, operation,
-                            *ids), daemon=True)
-    process.start()
-    its.close()
-    return process, ours
+    def __init__(self):
+        self._process = None
+
+    def start(self, told, directory, when, call, number, operation, ids):
+        """Start a holder and return its pid.
+
+        :param told: path of a file that gets how its operation has ended.
+        :param when: ``before`` or ``after`` the call; ``number`` names the
+            signal that it sends itself. With SIGSTOP it goes on when it is
+            told to.
+        """
+        if self._process is None:
+            self._process = subprocess.Popen(
+                [sys.executable, '-m', __name__], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, text=True, bufsize=1)
+            atexit.register(self._process.stdin.close)
+        print(json.dumps([str(told), str(directory), when, call, number,
+                          operation, *ids]), file=self._process.stdin)
+        return int(self._process.stdout.readline())
 
 
 def _hold(told, directory, when, call, number, operation, *ids):
@@ -71,9 +81,27 @@ def _hold(told, directory, when, call, number, operation, *ids):
         stop_at(when, call, getattr(signal, number))
         try:
             getattr(service, operation)(*arguments(operation, ids))
+            end = 'done'
         except BaseException as exc:
-            told.send(f'{type(exc).__name__}: {exc}')
-        else:
-            told.send('done')
-        # Not service.close(): a process that was cut off may not end well.
-        os._exit(0)
+            end = f'{type(exc).__name__}: {exc}'
+        # At once whole: somebody waits for it.
+        with open(f'{told}.new', 'w') as written:
+            written.write(end)
+        os.replace(f'{told}.new', told)
+
+
+def main():
+    """Start a holder for each line, and answer with its pid."""
+    for line in sys.stdin:
+        pid = os.fork()
+        if not pid:
+            try:
+                _hold(*json.loads(line))
+            finally:
+                # Not service.close(): one that was cut off may not end well.
+                os._exit(0)
+        print(pid, flush=True)
+
+
+if __name__ == '__main__':
+    main()

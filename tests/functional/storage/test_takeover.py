@@ -6,9 +6,11 @@ or as if it had ended; and he must not change anything when he wakes up.
 """
 
 import os
+import pathlib
 import signal
 import time
 
+import fixtures
 import testscenarios
 import testtools
 
@@ -16,7 +18,9 @@ from dcn_plugins.ceph import markers
 from tests.functional.storage import holder
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
+from tests.lab import deadline
 
+SERVER = holder.Server()
 # The lease of VolumeService, a fence, a repair, and a busy machine.
 TAKEOVER_SECONDS = 3 + 27
 
@@ -48,6 +52,8 @@ class TakeoverTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.rig = self.useFixture(rig.Rig())
+        self.told = pathlib.Path(
+            self.useFixture(fixtures.TempDir()).path) / 'told'
         self.service = volume_service.VolumeService(self.rig)
         self.addCleanup(self.service.close)
         self.volume = volume_service.volume()
@@ -60,15 +66,15 @@ class TakeoverTest(testtools.TestCase):
             self.service.snapshot(self.snapshot)
 
     def test_it_is_as_if_it_had_never_begun_or_had_ended(self):
-        process, told = self.holder()
+        pid = self.holder()
         begun = time.monotonic()
         self.settle()
         self.assertLess(time.monotonic() - begun, TAKEOVER_SECONDS)
         self.check()
         if self.number == 'SIGSTOP':
-            os.kill(process.pid, signal.SIGCONT)
-            self.assertTrue(told.poll(60), 'it does not end')
-            end = told.recv()
+            os.kill(pid, signal.SIGCONT)
+            deadline.wait('the end of the holder', self.told.exists, 60)
+            end = self.told.read_text()
             self.assertNotIn('done', end, 'it says that all went well')
             self.assertRegex(end, 'LockFailure|Lock')
             # Nothing of his came through.
@@ -79,38 +85,35 @@ class TakeoverTest(testtools.TestCase):
         self.assertEqual([], self.left_behind())
 
     def holder(self):
-        """Return a process that has died, or stopped, at the call."""
+        """Return the pid of one that has died, or stopped, at the call."""
         ids = {'clone': [self.volume.id, self.made.id],
                'create_from_snapshot': [self.volume.id, self.snapshot.id,
                                         self.made.id]}.get(
             self.operation, [self.volume.id, self.snapshot.id])
-        process, told = holder.start(
-            self.rig.lab.directory, self.when, self.call, self.number,
-            self.operation, ids)
-        self.addCleanup(told.close)
-        self.addCleanup(process.join)
-        self.addCleanup(process.kill)
-        deadline = time.monotonic() + 60
-        while self.is_working(process):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.05)
-        return process, told
+        pid = SERVER.start(
+            self.told, self.rig.lab.directory, self.when, self.call,
+            self.number, self.operation, ids)
+        self.addCleanup(os.kill, pid, signal.SIGKILL)
+        # The server does not wait for its children: they are there.
+        state = 'T' if self.number == 'SIGSTOP' else 'Z'
+        deadline.wait(f'the holder being in state {state}',
+                      lambda: self.state(pid) == state, 60, 0.05)
+        self.assertFalse(self.told.exists(), 'it has come to its end')
+        return pid
 
-    def is_working(self, process):
-        if not process.is_alive():
-            self.assertEqual(-signal.SIGKILL, process.exitcode)
-            return False
-        with open(f'/proc/{process.pid}/stat') as stat:
-            return stat.read().rpartition(')')[2].split()[0] != 'T'
+    @staticmethod
+    def state(pid):
+        with open(f'/proc/{pid}/stat') as stat:
+            return stat.read().rpartition(')')[2].split()[0]
 
     def settle(self):
         """Have whatever was left be ended, as the caretaker does."""
         scope = self.service.driver.lock_scope()
         names = [scope.image(made.name) for made in (self.volume, self.made)]
-        deadline = time.monotonic() + TAKEOVER_SECONDS
+        end = time.monotonic() + TAKEOVER_SECONDS
         # Another test may do it: each ends whatever it finds.
         while self.service.driver.backend.locks().is_claimed(names):
-            self.assertLess(time.monotonic(), deadline, 'it is left')
+            self.assertLess(time.monotonic(), end, 'it is left')
             self.service.driver.lock_guard.settlement.sweep()
             time.sleep(0.1)
 
