@@ -6,7 +6,8 @@ up to date is an error. In both cases oslo-config-validator must accept each
 sample, with every option set to its default, next to the service's own
 options, and must refuse the same sample with one option misspelt.
 
-So it must accept what our plugin of DevStack writes.
+So it must accept what our plugin of DevStack writes, and what ``openstack dcn
+site render`` prints.
 
 The sample of Nova's policy file is written by hand. oslo.policy must know each
 of its rules beside Nova's own, and they must close what ``dcn-status`` warns
@@ -28,6 +29,7 @@ from oslo_upgradecheck import upgradecheck
 
 from dcn_plugins.cmd import policy_checks
 from dcn_plugins.nova import cross_site_policy
+from dcn_plugins.osc import site_configuration
 from tests.unit.devstack import stacked
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -186,6 +188,24 @@ def check_devstack():
     return complaints
 
 
+def check_rendered():
+    """Return the complaints about the configuration of a new site."""
+    complaints = []
+    url = 'dcn-etcd3+http://192.0.2.1:2379'
+    made = site_configuration.SiteConfiguration(
+        'dcn0', 'dcn0', 'dcn0', 'central', url, url,
+        '/etc/glance/placement.yaml', 'http://192.0.2.1:9292', 'openstack',
+        '/etc/ceph/{site}.conf', site_configuration.secret_of('dcn0'))
+    for service in SERVICES:
+        text = site_configuration.text_of(getattr(made, service)())
+        done = validate(service, _BACKEND.sub('[backend_defaults]', text))
+        if done.returncode:
+            complaints.append(f'dcn site render: {service}: refused: '
+                              f'{done.stdout}{done.stderr}')
+        print(f'dcn site render, {service}: {text.count(" = ")} options')
+    return complaints
+
+
 def main():
     """Generate and validate all samples; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -194,7 +214,7 @@ def main():
     arguments = parser.parse_args()
     complaints = [text for service in SERVICES
                   for text in check(service, arguments.check)]
-    complaints += check_policy() + check_devstack()
+    complaints += check_policy() + check_devstack() + check_rendered()
     for text in complaints:
         print(f'error: {text}', file=sys.stderr)
     return bool(complaints)

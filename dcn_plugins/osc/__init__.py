@@ -33,6 +33,13 @@ Sites:
 ``site_cordon``     ``dcn site cordon|uncordon``
 ==================  ======================================================
 
+The configuration of a new site:
+
+======================  ==================================================
+``site_configuration``  what its services have in their files (pure)
+``site_render``         ``dcn site render``
+======================  ==================================================
+
 What is wrong with a site:
 
 ====================  ====================================================

@@ -2,6 +2,7 @@
 """What every test of a command on the simulated cloud starts from."""
 
 import argparse
+import io
 import types
 
 import fixtures
@@ -21,6 +22,7 @@ class PaneCase(testtools.TestCase):
             'XDG_CACHE_HOME', self.useFixture(fixtures.TempDir()).path))
         self.cloud = self.useFixture(clouds.Cloud())
         self.settings = {}
+        self.stdout = io.StringIO()
         self.etcd = self.cloud.url.removeprefix('http://')
 
     def session(self):
@@ -37,13 +39,16 @@ class PaneCase(testtools.TestCase):
         self.addCleanup(made.close)
         return made
 
+    def app(self):
+        """Return what a command is given."""
+        return types.SimpleNamespace(
+            client_manager=types.SimpleNamespace(dcn=self.client()),
+            options=argparse.Namespace(), stdout=self.stdout, NAME='openstack',
+            command_manager=None)
+
     def run_command(self, command, *words):
         """Run a command; return what its ``take_action`` does."""
-        app = types.SimpleNamespace(
-            client_manager=types.SimpleNamespace(dcn=self.client()),
-            options=argparse.Namespace(), stdout=None, NAME='openstack',
-            command_manager=None)
-        made = command(app, None)
+        made = command(self.app(), None)
         # On a busy machine nobody answers soon; the last word counts.
         return made.take_action(made.get_parser('dcn').parse_args(
             ['--site-seconds', '60', '--service-seconds', '120', *words]))

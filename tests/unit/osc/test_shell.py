@@ -76,7 +76,7 @@ class ShellTest(ShellCase):
         ran = self.openstack('complete')
         self.assertEqual(0, ran.returncode, ran.stderr)
         self.assertIn("cmds_dcn_site='add check cordon create delete list "
-                      "remove set show uncordon'", ran.stdout)
+                      "remove render set show uncordon'", ran.stdout)
 
 
 class EntryPointTest(pane_case.PaneCase):
