@@ -40,7 +40,7 @@ SERVICES = {
              'oslo.log', 'oslo.concurrency'],
     'cinder': ['cinder', 'keystonemiddleware.auth_token', 'oslo.messaging',
                'oslo.log', 'oslo.concurrency'],
-    'glance': ['glance.api', 'glance.store', 'glance.multi_store',
+    'glance': ['glance.api', 'glance', 'glance.store', 'glance.multi_store',
                'keystonemiddleware.auth_token', 'oslo.messaging', 'oslo.log',
                'oslo.concurrency']}
 #: How each door is switched on, as the README says.
@@ -198,7 +198,9 @@ def check_rendered():
         '/etc/ceph/{site}.conf', site_configuration.secret_of('dcn0'))
     for service in SERVICES:
         text = site_configuration.text_of(getattr(made, service)())
-        done = validate(service, _BACKEND.sub('[backend_defaults]', text))
+        # As above; of stores it knows the one section of a single store.
+        section = 'glance_store' if service == 'glance' else 'backend_defaults'
+        done = validate(service, _BACKEND.sub(f'[{section}]', text))
         if done.returncode:
             complaints.append(f'dcn site render: {service}: refused: '
                               f'{done.stdout}{done.stderr}')

@@ -31,6 +31,8 @@ Sites:
 ``change_command``  what all commands with a plan have
 ``site_edit``       ``dcn site create|set|add host|remove host|delete``
 ``site_cordon``     ``dcn site cordon|uncordon``
+``site_contents``   what is at one site and nowhere else (pure)
+``site_drain``      ``dcn site drain|retire``
 ==================  ======================================================
 
 The configuration of a new site:

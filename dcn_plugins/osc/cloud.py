@@ -103,6 +103,11 @@ class Cloud:
         return self.compute.get(f'/servers/{server_id}', seconds,
                                 _HINTS)['server']
 
+    def servers(self, seconds):
+        """Return all servers of all projects."""
+        return _pages(self.compute, '/servers/detail', 'servers',
+                      'servers_links', seconds, 'all_tenants=1')
+
     # Placement
 
     def provider_aggregates(self, provider, seconds):
@@ -185,6 +190,16 @@ class Cloud:
         """Return a volume."""
         return self.volume.get(f'/volumes/{volume_id}', seconds)['volume']
 
+    def volumes(self, seconds):
+        """Return all volumes of all projects."""
+        return _pages(self.volume, '/volumes/detail', 'volumes',
+                      'volumes_links', seconds, 'all_tenants=1')
+
+    def snapshots(self, seconds):
+        """Return all snapshots of volumes of all projects."""
+        return _pages(self.volume, '/snapshots/detail', 'snapshots',
+                      'snapshots_links', seconds, 'all_tenants=1')
+
     # Glance
 
     def stores(self, seconds):
@@ -245,11 +260,11 @@ class Cloud:
         return self.image.version_prefix('v2')
 
 
-def _pages(api, path, key, links, seconds):
+def _pages(api, path, key, links, seconds, query='is_public=None'):
     """Return what is on all pages of a list, whatever fits on one."""
     found, marker = [], ''
     while True:
-        answer = api.get(f'{path}?is_public=None{marker}', seconds)
+        answer = api.get(f'{path}?{query}{marker}', seconds)
         found += answer[key]
         if not answer[key] or not answer.get(links):
             return found

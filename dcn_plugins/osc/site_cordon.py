@@ -25,9 +25,8 @@ class CordonSite(change_command.ChangeCommand):
 
     def plan(self, reader, change, arguments):
         """Return the steps."""
-        return step.cordoned(
-            arguments.site, *_services(self.app, arguments),
-            arguments.reason)
+        _entry, *services = services_of(self.app, arguments)
+        return step.cordoned(arguments.site, *services, arguments.reason)
 
 
 class UncordonSite(change_command.ChangeCommand):
@@ -35,8 +34,8 @@ class UncordonSite(change_command.ChangeCommand):
 
     def plan(self, reader, change, arguments):
         """Return the steps; says what is left disabled."""
-        steps, left = step.uncordoned(
-            arguments.site, *_services(self.app, arguments))
+        _entry, *services = services_of(self.app, arguments)
+        steps, left = step.uncordoned(arguments.site, *services)
         if left:
             self.log.warning(
                 'Left as they are, as somebody else has disabled them: %s',
@@ -44,8 +43,8 @@ class UncordonSite(change_command.ChangeCommand):
         return steps
 
 
-def _services(app, arguments):
-    """Return the computes and backends of a site, and all clusters.
+def services_of(app, arguments):
+    """Return the entry of a site, its computes, backends, and all clusters.
 
     :raises NotDone: if a service does not tell: half a cordon is none.
     """
@@ -63,5 +62,5 @@ def _services(app, arguments):
     entry = pane.chosen(entries, [arguments.site])[arguments.site]
     services = site_services.Services(
         told['computes'], told['volume_services'], told['pools'])
-    return (services.computes_of(entry), services.backends_of(entry), {
-        found['name']: found for found in told['clusters'].value})
+    return (entry, services.computes_of(entry), services.backends_of(entry),
+            {found['name']: found for found in told['clusters'].value})

@@ -15,6 +15,7 @@ from dcn_plugins.osc import image
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_check
 from dcn_plugins.osc import site_cordon
+from dcn_plugins.osc import site_drain
 from dcn_plugins.osc import site_edit
 
 PLANNED, DONE = {'planned'}, {'done'}
@@ -167,6 +168,17 @@ class PaneContract:
         self.table(site_cordon.UncordonSite, self.site)
         self.assertEqual([], self.table(site_cordon.UncordonSite, self.site))
         self.assertEqual({None}, self.reasons(self.site))
+
+    def test_a_drain_that_is_planned_changes_nothing(self):
+        words = ('--to', self.lacking, '--dry-run')
+        rows = self.table(site_drain.DrainSite, self.site, *words)
+        self.assertLessEqual(self.states(rows), {'planned', 'stays'})
+        self.assertIn('disable nova-compute', self.verbs(rows))
+        # Not the times at which something was heard.
+        self.assertEqual(rows, self.table(site_drain.DrainSite, self.site,
+                                          *words))
+        self.assertRaises(exceptions.NotDone, self.table,
+                          site_drain.RetireSite, self.site)
 
     def test_uncordon_leaves_what_others_have_disabled(self):
         host = self.hosts_of(self.site)[0]

@@ -49,6 +49,7 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
         self.images = []
         self.servers = {}
         self.volumes = {}
+        self.snapshots = []
         self.flavors = []
         self.volume_types = []
         #: Of those that tell by a link whether there is more.
@@ -178,6 +179,32 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
                 'owner': 'project', 'created_at': moment(60) + 'Z',
                 'os_hidden': False, 'size': 1, **values}
         self.images.append(made)
+        return made
+
+    def add_server(self, host, **values):
+        """Add a server on a host; return it."""
+        made = {'id': str(uuid.uuid4()), 'name': 'server', 'status': 'ACTIVE',
+                'tenant_id': 'project', 'OS-EXT-SRV-ATTR:host': host,
+                **values}
+        self.servers[made['id']] = made
+        return made
+
+    def add_volume(self, host, zone, **values):
+        """Add a volume of a backend; return it."""
+        made = {'id': str(uuid.uuid4()), 'name': 'volume',
+                'status': 'available', 'availability_zone': zone,
+                'os-vol-host-attr:host': host and f'{host}#ceph',
+                'os-vol-tenant-attr:tenant_id': 'project', **values}
+        self.volumes[made['id']] = made
+        return made
+
+    def add_snapshot(self, volume, **values):
+        """Add a snapshot of a volume; return it."""
+        made = {'id': str(uuid.uuid4()), 'name': 'snapshot',
+                'status': 'available', 'volume_id': volume['id'],
+                'os-extended-snapshot-attributes:project_id': 'project',
+                **values}
+        self.snapshots.append(made)
         return made
 
 

@@ -254,6 +254,9 @@ class Answers:
          lambda self, **_: (200, {'services': self.computes})),
         ('PUT', r'/compute/v2\.1/os-services/([-\w]+)', _set_compute),
         ('GET', r'/compute/v2\.1/os-hypervisors/detail', _list_hypervisors),
+        ('GET', r'/compute/v2\.1/servers/detail',
+         lambda self, query, body: self._page(
+             list(self.servers.values()), 'servers', 'servers_links', query)),
         ('GET', r'/compute/v2\.1/servers/([-\w]+)', _server),
         ('GET', r'/compute/v2\.1/flavors/detail',
          lambda self, query, body: self._page(
@@ -273,6 +276,12 @@ class Answers:
          lambda self, **_: (200, {'clusters': self.clusters})),
         ('GET', r'/volume/v3/scheduler-stats/get_pools',
          lambda self, **_: (200, {'pools': self.pools})),
+        ('GET', r'/volume/v3/volumes/detail',
+         lambda self, query, body: self._page(
+             list(self.volumes.values()), 'volumes', 'volumes_links', query)),
+        ('GET', r'/volume/v3/snapshots/detail',
+         lambda self, query, body: self._page(
+             self.snapshots, 'snapshots', 'snapshots_links', query)),
         ('GET', r'/volume/v3/volumes/([-\w]+)', _volume),
         ('GET', r'/volume/v3/types',
          lambda self, query, body: self._page(

@@ -75,8 +75,9 @@ class ShellTest(ShellCase):
     def test_completion_knows_the_commands(self):
         ran = self.openstack('complete')
         self.assertEqual(0, ran.returncode, ran.stderr)
-        self.assertIn("cmds_dcn_site='add check cordon create delete list "
-                      "remove render set show uncordon'", ran.stdout)
+        self.assertIn("cmds_dcn_site='add check cordon create delete drain "
+                      "list remove render retire set show uncordon'",
+                      ran.stdout)
 
 
 class EntryPointTest(pane_case.PaneCase):
