@@ -125,6 +125,22 @@ class Client:
         found, client = self._etcd(url, 'locks_url', seconds)
         return client, lock_keys.Keys(f'{found.namespace}/locks')
 
+    def lock_connection_of(self, site):
+        """Return the settings of a site's etcd and a connection to it.
+
+        A :class:`~dcn_plugins.locking.connection.Connection`, which can take
+        locks as a cinder-volume does; ``None`` twice if no etcd is named for
+        the site. Whoever has it closes it.
+
+        :raises ConfigError: if the URL, or a file it names, is of no use.
+        """
+        url = self.settings.locks_url_of(site)
+        if not url:
+            return None, None
+        source = f'{self.settings.source}, locks_url'
+        found = connection.settings_of(url, source)
+        return found, connection.Connection(found, source=source)
+
     def lock_members_of(self, site):
         """Return the settings of a site's etcd, and an object for each member.
 

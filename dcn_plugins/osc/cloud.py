@@ -190,6 +190,15 @@ class Cloud:
         """Return a volume."""
         return self.volume.get(f'/volumes/{volume_id}', seconds)['volume']
 
+    def create_volume(self, values, seconds):
+        """Ask for a volume; return it as it is at once."""
+        return self.volume.call('POST', '/volumes', seconds,
+                                {'volume': values})['volume']
+
+    def delete_volume(self, volume_id, seconds):
+        """Have a volume deleted."""
+        self.volume.call('DELETE', f'/volumes/{volume_id}', seconds)
+
     def volumes(self, seconds):
         """Return all volumes of all projects."""
         return _pages(self.volume, '/volumes/detail', 'volumes',
@@ -255,6 +264,25 @@ class Cloud:
             {'method': {'name': 'copy-image'}, 'stores': list(stores),
              # The default, true, takes away what has been copied already.
              'all_stores_must_succeed': False})
+
+    def create_image(self, values, seconds):
+        """Make an image without data; return it."""
+        return self.image.call('POST', f'{self._v2()}/images', seconds,
+                               values)
+
+    def upload_image(self, image_id, store, data, seconds):
+        """Give an image its data, in a store."""
+        self.image.put_bytes(f'{self._v2()}/images/{image_id}/file', seconds,
+                             data, {'X-Image-Meta-Store': store})
+
+    def image_data(self, image_id, seconds):
+        """Return the data of an image."""
+        return self.image.get_bytes(f'{self._v2()}/images/{image_id}/file',
+                                    seconds)
+
+    def delete_image(self, image_id, seconds):
+        """Delete an image."""
+        self.image.call('DELETE', f'{self._v2()}/images/{image_id}', seconds)
 
     def _v2(self):
         return self.image.version_prefix('v2')

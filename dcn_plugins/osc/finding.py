@@ -246,6 +246,22 @@ RULES = {
         _W, 'Tokens and certificates are refused, services count as down that '
         'are up, and logs are in no order', 'See chronyc tracking there; if '
         'all differ by the same, the clock of this host is wrong'),
+    # What was tried, with --deep
+    'probe-lock-failed': Rule(
+        _E, 'No volume of the site can be made, attached or deleted',
+        'See whether a majority of its etcd runs, and whether its user may '
+        'write'),
+    'probe-volume-failed': Rule(
+        _E, 'No volume can be made at the site, or none deleted',
+        'openstack volume message list tells why; else see the logs of '
+        'cinder-scheduler and of cinder-volume there'),
+    'probe-image-failed': Rule(
+        _E, 'No image can be brought to the site, or read there',
+        'See the log of the glance-api that you ask: it needs the store '
+        '{store}, its Ceph and its keyring'),
+    'probe-left-behind': Rule(
+        _W, 'It takes room, and counts for the quota of its project',
+        'openstack {kind} delete {id}'),
     # What nobody could tell
     'unknown-nova': Rule(
         _E, 'Nobody knows whether it is well', 'See whether Nova can be '

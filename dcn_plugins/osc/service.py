@@ -49,15 +49,35 @@ class Service:
         :param version: a microversion for this call.
         :raises ServiceError: whatever goes wrong; its status is that of HTTP.
         """
+        answer = self._answer(
+            path, method, seconds,
+            **({} if body is None else {'json': body}),
+            **({} if version is None else {'microversion': version}))
+        try:
+            return answer.json() if answer.content else {}
+        except ValueError as exc:
+            raise exceptions.ServiceError(
+                self.name, f'the answer to {path} is no JSON',
+                'See what answers in its place') from exc
+
+    def put_bytes(self, path, seconds, data, headers):
+        """Send data as they are; the errors are those of :meth:`call`."""
+        self._answer(path, 'PUT', seconds, data=data, headers={
+            'Content-Type': 'application/octet-stream', **headers})
+
+    def get_bytes(self, path, seconds):
+        """Return data as they are; the errors are those of :meth:`call`."""
+        return self._answer(path, 'GET', seconds, headers={
+            'Accept': 'application/octet-stream'}).content
+
+    def _answer(self, path, method, seconds, **options):
         sent_at = time.time()
         try:
-            answer = self._adapter.request(
-                path, method, timeout=seconds,
-                **({} if body is None else {'json': body}),
-                **({} if version is None else {'microversion': version}))
+            answer = self._adapter.request(path, method, timeout=seconds,
+                                           **options)
             self.clock = clock.surer(self.clock, clock.clock_of(
                 answer.headers.get('Date'), sent_at, time.time()))
-            return answer.json() if answer.content else {}
+            return answer
         except ks_exceptions.HttpError as exc:
             status = exc.http_status
             raise exceptions.ServiceError(
@@ -78,10 +98,6 @@ class Service:
             raise exceptions.ServiceError(
                 self.name, str(exc).rstrip('.'),
                 'See whether it can be reached') from exc
-        except ValueError as exc:
-            raise exceptions.ServiceError(
-                self.name, f'the answer to {path} is no JSON',
-                'See what answers in its place') from exc
 
     def version_prefix(self, version):
         """Return the part of a path that an endpoint may have, or ``''``."""

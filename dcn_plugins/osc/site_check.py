@@ -6,6 +6,7 @@ from osc_lib.command import command
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_findings
+from dcn_plugins.osc import site_probe
 from dcn_plugins.osc import site_survey
 
 HEADINGS = ('ID', 'Severity', 'What', 'Why', 'Remedy')
@@ -14,8 +15,9 @@ HEADINGS = ('ID', 'Severity', 'What', 'Why', 'Remedy')
 class CheckSite(command.Lister):
     """Find what is wrong with a site, in all services and its etcd.
 
-    It changes nothing. The exit status is 1 if there is an error. What did
-    not answer in time is an error, too: nobody knows whether it is well.
+    It changes nothing, except with --deep. The exit status is 1 if there is
+    an error. What did not answer in time is an error, too: nobody knows
+    whether it is well.
     """
 
     has_errors = False
@@ -27,6 +29,17 @@ class CheckSite(command.Lister):
             '--ignore', action='append', metavar='<id>', default=[],
             choices=sorted(finding.RULES),
             help='Leave out findings of this id (may be repeated)')
+        parser.add_argument(
+            '--deep', action='store_true',
+            help='Also take a lock in its etcd, make a volume of 1 GiB and an '
+                 'image of 1 MiB there, and remove them, with the quota of '
+                 'your project')
+        parser.add_argument(
+            '--volume-type', metavar='<type>',
+            help='Of the volume of --deep (default: that of the project)')
+        parser.add_argument(
+            '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
+            help='How long each of them may take (default: %(default)s)')
         site.add_deadlines(parser)
         return parser
 
@@ -34,9 +47,15 @@ class CheckSite(command.Lister):
         survey = site_survey.SiteSurvey(
             self.app.client_manager.dcn, parsed_args.site,
             parsed_args.site_seconds, parsed_args.service_seconds)
-        found = [one for one in site_findings.findings(
-            parsed_args.site, survey.answers())
-            if one.id not in parsed_args.ignore]
+        answers = survey.answers()
+        found = site_findings.findings(parsed_args.site, answers)
+        if parsed_args.deep:
+            probe = site_probe.SiteProbe(
+                self.app.client_manager.dcn, answers.entries[parsed_args.site],
+                parsed_args.service_seconds, parsed_args.probe_seconds)
+            found = finding.in_order(
+                [*found, *probe.findings(parsed_args.volume_type)])
+        found = [one for one in found if one.id not in parsed_args.ignore]
         self.has_errors = any(one.severity is finding.Severity.ERROR
                               for one in found)
         return HEADINGS, [(one.id, one.severity.value, one.what, one.why,

@@ -3,8 +3,8 @@
 
 Mix into a test case with ``table(command, *words)`` and ``shown(command,
 *words)``, ``site``, the name of a site that is well and has hosts, ``image``,
-the id of an image that is in the store of that site, and ``lacking``, a store
-that lacks it.
+the id of an image that is in the store of that site, ``lacking``, a store that
+lacks it, and ``named(prefix)``, the names of volumes and images that begin so.
 """
 
 import uuid
@@ -17,6 +17,7 @@ from dcn_plugins.osc import site_check
 from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import site_drain
 from dcn_plugins.osc import site_edit
+from dcn_plugins.osc import site_probe
 
 PLANNED, DONE = {'planned'}, {'done'}
 
@@ -145,6 +146,12 @@ class PaneContract:
     def found(self):
         return [row for row in self.table(site_check.CheckSite, self.site)
                 if row['ID'] == 'host-not-mirrored']
+
+    def test_a_deep_check_leaves_nothing(self):
+        rows = self.table(site_check.CheckSite, self.site, '--deep')
+        self.assertEqual([], [row for row in rows
+                              if row['ID'].startswith('probe-')])
+        self.assertEqual([], self.named(site_probe.PREFIX))
 
     def test_cordon_and_uncordon(self):
         self.addCleanup(self.table, site_cordon.UncordonSite, self.site)

@@ -30,7 +30,7 @@ def moment(seconds_ago=0.0):
 class Cloud(cloud_api.Answers, fixtures.Fixture):
     """A cloud whose contents are plain lists.
 
-    ``failures`` maps a part of a path to a status.
+    ``failures`` maps a part of ``METHOD path`` to a status.
     """
 
     def _setUp(self):
@@ -50,6 +50,9 @@ class Cloud(cloud_api.Answers, fixtures.Fixture):
         self.servers = {}
         self.volumes = {}
         self.snapshots = []
+        #: What becomes of a volume that is asked for.
+        self.new_volume_status = 'available'
+        self.image_data = {}
         self.flavors = []
         self.volume_types = []
         #: Of those that tell by a link whether there is more.

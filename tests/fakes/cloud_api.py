@@ -15,7 +15,10 @@ class Answers:
         url = urllib.parse.urlsplit(handler.path)
         query = dict(urllib.parse.parse_qsl(url.query))
         length = int(handler.headers.get('Content-Length') or 0)
-        body = json.loads(handler.rfile.read(length) or b'null')
+        body = handler.rfile.read(length)
+        if handler.headers.get('Content-Type') != 'application/octet-stream':
+            body = json.loads(body or b'null')
+        query.update(store=handler.headers.get('X-Image-Meta-Store'))
         self.requests.append((handler.command, handler.path, body))
         if self._calls_hosts(url.path, handler.headers):
             status, answer = 500, {'error': {'message': 'a host is away'}}
@@ -41,7 +44,7 @@ class Answers:
 
     def _answer(self, method, path, query, body):
         for part, status in self.failures.items():
-            if part in path:
+            if part in f'{method} {path}':
                 return status, {'error': {'message': f'{part} fails'}}
         for wanted, pattern, answer in self._ROUTES:
             found = re.fullmatch(pattern, path)
@@ -211,6 +214,39 @@ class Answers:
         return (404, {'itemNotFound': {'message': 'none'}}) if (
             found is None) else (200, {'volume': found})
 
+    def _create_volume(self, query, body):
+        asked = body['volume']
+        if asked['availability_zone'] not in {
+                found['zone'] for found in self.volume_services}:
+            return 400, {'badRequest': {'message': 'no such zone'}}
+        return 202, {'volume': self.add_volume(
+            f'{asked["availability_zone"]}-vol-0@ceph',
+            asked['availability_zone'], status=self.new_volume_status,
+            name=asked['name'])}
+
+    def _delete_volume(self, number, query, body):
+        del self.volumes[number]
+        return 202, None
+
+    def _create_image(self, query, body):
+        made = self.add_image(body['name'], [], dcn_sites=body['dcn_sites'])
+        made['status'] = 'queued'
+        return 201, made
+
+    def _put_data(self, image_id, query, body):
+        if query['store'] not in {store['id'] for store in self.stores}:
+            return 400, {'message': 'no such store'}
+        self._image(image_id).update(status='active', stores=query['store'])
+        self.image_data[image_id] = body
+        return 204, None
+
+    def _get_data(self, image_id, query, body):
+        return 200, self.image_data[image_id]
+
+    def _delete_image(self, image_id, query, body):
+        self.images.remove(self._image(image_id))
+        return 204, None
+
     def _page(self, items, key, links, query):
         ids = [found['id'] for found in items]
         start = ids.index(query['marker']) + 1 if 'marker' in query else 0
@@ -282,6 +318,8 @@ class Answers:
         ('GET', r'/volume/v3/snapshots/detail',
          lambda self, query, body: self._page(
              self.snapshots, 'snapshots', 'snapshots_links', query)),
+        ('POST', r'/volume/v3/volumes', _create_volume),
+        ('DELETE', r'/volume/v3/volumes/([-\w]+)', _delete_volume),
         ('GET', r'/volume/v3/volumes/([-\w]+)', _volume),
         ('GET', r'/volume/v3/types',
          lambda self, query, body: self._page(
@@ -290,6 +328,10 @@ class Answers:
         ('GET', r'/image/v2/info/stores',
          lambda self, **_: (200, {'stores': self.stores})),
         ('GET', r'/image/v2/images', _list_images),
+        ('POST', r'/image/v2/images', _create_image),
+        ('PUT', r'/image/v2/images/([-\w]+)/file', _put_data),
+        ('GET', r'/image/v2/images/([-\w]+)/file', _get_data),
+        ('DELETE', r'/image/v2/images/([-\w]+)', _delete_image),
         ('GET', r'/image/v2/images/([-\w]+)', _get_image),
         ('POST', r'/image/v2/images/([-\w]+)/import', _copy_image),
         ('GET', r'/version',

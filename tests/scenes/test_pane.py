@@ -134,6 +134,35 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
     def enable(self, host):
         self.user.cloud.compute.enable_service(self._service(host))
 
+    def named(self, prefix):
+        cloud = self.user.cloud
+        return [found.name for found in [*cloud.block_storage.volumes(),
+                                         *cloud.image.images()]
+                if found.name.startswith(prefix)]
+
+    def test_a_drain_saves_images_and_names_what_stays(self):
+        self.addCleanup(self.table, pane_contract.site_cordon.UncordonSite,
+                        self.site)
+        volume = self.volume(self.site)
+        server = self.user.server(self.name(), zone=self.site,
+                                  image_id=self.image)
+        self.addCleanup(self.user.delete_server, server.id)
+        rows = self.table(pane_contract.site_drain.DrainSite, self.site,
+                          '--to', self.lacking)
+        found = {(row['Step'], row['Target']): row['State'] for row in rows}
+        self.assertEqual(('done', 'stays', 'stays'), (
+            found['copy image', self.image], found['volume', volume.id],
+            found['server', server.id]))
+        self.assertEqual(sorted([self.site, self.lacking]),
+                         self.user.stores(self.image))
+        self.assertEqual('error', self._volume().status.lower())
+        rows = self.table(pane_contract.site_drain.DrainSite, self.site)
+        self.assertEqual({'stays'}, self.states(rows))
+        error = self.assertRaises(
+            pane_contract.exceptions.NotDone, self.table,
+            pane_contract.site_drain.RetireSite, self.site)
+        self.assertIn('would be lost', str(error))
+
     def test_nothing_lands_in_a_site_that_is_cordoned(self):
         self.addCleanup(self.table, pane_contract.site_cordon.UncordonSite,
                         self.site)

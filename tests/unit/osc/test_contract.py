@@ -19,6 +19,11 @@ class FakeTest(pane_contract.PaneContract, pane_case.PaneCase):
         return sorted(host for found in self.cloud.aggregates
                       if found['name'] == name for host in found['hosts'])
 
+    def named(self, prefix):
+        return [one['name'] for one in [*self.cloud.volumes.values(),
+                                        *self.cloud.images]
+                if one['name'].startswith(prefix)]
+
     def unmirror(self, host):
         for found in self.cloud.hypervisors:
             if found['service']['host'] == host:

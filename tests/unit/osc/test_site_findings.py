@@ -285,7 +285,9 @@ class FindingsTest(testtools.TestCase):
         self.assertEqual([], self.found())
 
     def test_each_finding_has_a_fault(self):
-        self.assertEqual(set(finding.RULES), set(FAULTS))
+        # What is tried has tests of its own.
+        self.assertEqual({rule_id for rule_id in finding.RULES
+                          if not rule_id.startswith('probe-')}, set(FAULTS))
 
     def test_each_fault_is_found_and_nothing_else(self):
         for rule_id, (fault, others, text) in FAULTS.items():

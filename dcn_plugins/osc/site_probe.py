@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Do at a site what users do there, and remove it again.
+
+Each probe has a name of its own and is removed whatever comes out. One whose
+removal has failed is a finding, with its id: nobody else knows of it.
+"""
+
+import contextlib
+import os
+import time
+import uuid
+
+from dcn_plugins import exceptions
+from dcn_plugins.locking import lock_queue
+from dcn_plugins.locking import locks
+from dcn_plugins.osc import finding
+from dcn_plugins.osc import reading
+
+#: How the names of all probes begin.
+PREFIX = 'dcn-probe-'
+
+#: Between two looks at what is made or deleted.
+LOOK_SECONDS = 0.5
+
+_IMAGE_BYTES = 1 << 20
+_VOLUME_GIB = 1
+
+
+class SiteProbe:
+    """A lock, a volume and an image at one site.
+
+    :param client: :class:`~dcn_plugins.osc.client.Client`.
+    :param entry: of the site.
+    :param service_seconds: how long one request may take.
+    :param probe_seconds: how long each of the three may take, and how long
+        its removal.
+    """
+
+    def __init__(self, client, entry, service_seconds, probe_seconds,
+                 clock=time.monotonic, sleep=time.sleep):
+        self._client = client
+        self._cloud = client.cloud
+        self._entry = entry
+        self._service_seconds = service_seconds
+        self._seconds = probe_seconds
+        self._clock = clock
+        self._sleep = sleep
+        self._name = f'{PREFIX}{uuid.uuid4()}'
+        self._left = []
+
+    def findings(self, volume_type=None):
+        """Return what has failed, all of them tried at the same time.
+
+        :param volume_type: of the volume; that of the project unless given.
+        """
+        site = self._entry.name
+        probes = {'lock': self._lock}
+        for zone in self._entry.zones[:1]:
+            probes['volume'] = lambda _seconds: self._volume(zone, volume_type)
+        for store in self._entry.stores:
+            probes['image', store] = (
+                lambda _seconds, store=store: self._image(store))
+        # Each ends by itself, with its removal: that is not cut off.
+        told = reading.read_all(
+            probes, 2 * self._seconds + 4 * self._service_seconds)
+        found = []
+        for key, fact in told.items():
+            if fact.is_known:
+                continue
+            if key == 'lock':
+                found.append(finding.finding(
+                    'probe-lock-failed', f'A lock in the etcd of {site}: '
+                    f'{fact.problem}'))
+            elif key == 'volume':
+                found.append(finding.finding(
+                    'probe-volume-failed', f'A volume at {site}: '
+                    f'{fact.problem}'))
+            else:
+                found.append(finding.finding(
+                    'probe-image-failed', f'An image in {key[1]}: '
+                    f'{fact.problem}', store=key[1]))
+        return found + [finding.finding(
+            'probe-left-behind', f'The {kind} {self._name} was not removed: '
+            f'{problem}', kind=kind, id=number)
+            for kind, number, problem in self._left]
+
+    def _lock(self, _seconds):
+        settings, connection = self._client.lock_connection_of(
+            self._entry.name)
+        if connection is None:
+            # The other half of the check tells that.
+            return True
+        with contextlib.closing(connection):
+            taker = locks.Locks(
+                connection.client, connection.session,
+                f'{settings.namespace}/locks', self._seconds, self._name)
+            with contextlib.closing(taker):
+                hold = taker.acquire([(self._name, lock_queue.EXCLUSIVE)],
+                                     self._seconds)
+                if hold is None:
+                    raise exceptions.LockTimeout(self._name, self._seconds)
+                taker.release(hold)
+        return True
+
+    def _volume(self, zone, volume_type):
+        made = self._cloud.create_volume({
+            'name': self._name, 'size': _VOLUME_GIB, 'availability_zone': zone,
+            **({'volume_type': volume_type} if volume_type else {})},
+            self._service_seconds)
+        number = made['id']
+        with self._removed('volume', number, self._remove_volume):
+            self._wait(lambda: self._is_available(number),
+                       f'volume {number} was not made')
+        return True
+
+    def _is_available(self, number):
+        status = self._cloud.get_volume(number, self._service_seconds)[
+            'status']
+        if status == 'error':
+            raise exceptions.ServiceError(
+                'Cinder', f'volume {number} is in error', 'See its messages')
+        return status == 'available'
+
+    def _remove_volume(self, number):
+        self._cloud.delete_volume(number, self._service_seconds)
+        self._wait(lambda: self._is_gone(number),
+                   f'volume {number} is not gone')
+
+    def _is_gone(self, number):
+        try:
+            status = self._cloud.get_volume(number, self._service_seconds)[
+                'status']
+        except exceptions.ServiceError as exc:
+            if exc.status == 404:
+                return True
+            raise
+        if status == 'error_deleting':
+            raise exceptions.ServiceError(
+                'Cinder', f'volume {number} is in error_deleting',
+                'See the log of cinder-volume')
+        return False
+
+    def _image(self, store):
+        made = self._cloud.create_image({
+            'name': self._name, 'disk_format': 'raw',
+            'container_format': 'bare', 'visibility': 'private',
+            # Nobody shall copy it meanwhile.
+            'dcn_sites': 'none'}, self._service_seconds)
+        number = made['id']
+        data = os.urandom(_IMAGE_BYTES)
+        with self._removed('image', number, lambda number:
+                           self._cloud.delete_image(number,
+                                                    self._service_seconds)):
+            self._cloud.upload_image(number, store, data, self._seconds)
+            if self._cloud.image_data(number, self._seconds) != data:
+                raise exceptions.ServiceError(
+                    'Glance', f'image {number} is not what was sent there',
+                    'See the log of glance-api')
+        return True
+
+    @contextlib.contextmanager
+    def _removed(self, kind, number, remove):
+        """Remove a probe at the end; if that fails the probe has failed."""
+        try:
+            yield
+        except exceptions.DCNError:
+            with contextlib.suppress(exceptions.DCNError):
+                self._remove(kind, number, remove)
+            # The first error is what matters.
+            raise
+        self._remove(kind, number, remove)
+
+    def _remove(self, kind, number, remove):
+        try:
+            remove(number)
+        except exceptions.DCNError as exc:
+            self._left.append((kind, number, str(exc)))
+            raise
+
+    def _wait(self, is_true, problem):
+        ends_at = self._clock() + self._seconds
+        while not is_true():
+            if self._clock() >= ends_at:
+                raise exceptions.ServiceError(
+                    'Cinder', f'{problem} within {self._seconds:g} s',
+                    'See its log, or give a longer --probe-seconds')
+            self._sleep(LOOK_SECONDS)

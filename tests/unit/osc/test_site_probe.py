@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A check that tries what users do at a site."""
+
+import fixtures
+
+from dcn_plugins.osc import site_probe
+from tests.unit.osc import test_site_check
+
+
+class ProbeTest(test_site_check.CheckCase):
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(fixtures.MockPatchObject(
+            site_probe, 'LOOK_SECONDS', 0.01))
+
+    def deep(self, *words):
+        return self.ids('--deep', '--probe-seconds', '5', *words)
+
+    def probes(self):
+        """Return what has the name of a probe."""
+        return [one['name'] for one in [*self.cloud.volumes.values(),
+                                        *self.cloud.images]
+                if one['name'].startswith(site_probe.PREFIX)]
+
+    def asked(self, method, part):
+        return [body for asked, path, body in self.cloud.requests
+                if asked == method and part in path]
+
+    def test_a_site_that_is_well(self):
+        self.assertEqual([], self.deep())
+        self.assertEqual([], self.probes())
+        # It did what it says.
+        volume, = self.asked('POST', '/volumes')
+        self.assertEqual('dcn0', volume['volume']['availability_zone'])
+        self.assertNotIn('volume_type', volume['volume'])
+        self.assertEqual([1 << 20], [
+            len(body) for body in self.asked('PUT', '/file')])
+        self.assertEqual('none', self.asked('POST', '/images')[0][
+            'dcn_sites'])
+        self.assertTrue(self.asked('POST', '/v3/kv/txn'))
+        self.assertEqual(set(), self.cloud.etcds['all'].store.leases)
+
+    def test_a_volume_type(self):
+        self.deep('--volume-type', 'fast')
+        self.assertEqual('fast', self.asked('POST', '/volumes')[0]['volume'][
+            'volume_type'])
+
+    def test_without_the_word_nothing_is_made(self):
+        self.ids()
+        self.assertEqual([], self.asked('POST', '/volumes')
+                         + self.asked('POST', '/images'))
+
+    def test_a_volume_that_fails_is_removed(self):
+        self.cloud.new_volume_status = 'error'
+        self.assertEqual(['probe-volume-failed'], self.deep())
+        self.assertEqual([], self.probes())
+
+    def test_a_volume_that_stays_on_its_way(self):
+        self.cloud.new_volume_status = 'creating'
+        self.assertEqual(['probe-volume-failed'],
+                         self.deep('--probe-seconds', '0.1'))
+        self.assertEqual([], self.probes())
+
+    def test_a_volume_that_is_refused(self):
+        self.cloud.failures = {'POST /volume/v3/volumes': 413}
+        self.assertEqual(['probe-volume-failed'], self.deep())
+
+    def test_an_image_that_is_refused(self):
+        self.cloud.failures = {'PUT /image': 503}
+        self.assertEqual(['probe-image-failed'], self.deep())
+        self.assertEqual([], self.probes())
+
+    def test_an_image_that_is_not_what_was_sent(self):
+        self.cloud.image_data = Flipped()
+        self.assertEqual(['probe-image-failed'], self.deep())
+        self.assertEqual([], self.probes())
+
+    def test_what_is_not_removed_is_named(self):
+        self.cloud.failures = {'DELETE /volume': 500, 'DELETE /image': 500}
+        rows = [row for row in self.table(
+            test_site_check.site_check.CheckSite, 'dcn0', '--deep')
+            if row['ID'] == 'probe-left-behind']
+        left = {one['id'] for one in [*self.cloud.volumes.values(),
+                                      *self.cloud.images]
+                if one['name'] in self.probes()}
+        self.assertEqual(2, len(left))
+        self.assertEqual(left, {row['Remedy'].split()[-1] for row in rows})
+
+    def test_an_etcd_that_refuses(self):
+        self.cloud.failures = {'/v3/lease/grant': 503}
+        self.assertEqual(['probe-lock-failed'],
+                         self.deep('--probe-seconds', '1'))
+
+
+class Flipped(dict):
+    """Data that come back with another first byte."""
+
+    def __getitem__(self, key):
+        found = super().__getitem__(key)
+        return bytes([found[0] ^ 1]) + found[1:]
