@@ -85,8 +85,9 @@ class World:
         return REQUESTS.found(self.store.copy().transaction(
             REQUESTS.look(IMAGE, STORE)))
 
+    @functools.cached_property
     def key(self):
-        """Return what tells it from others; revisions only by their order."""
+        """What tells it from others; revisions only by their order."""
         numbers = {item.created for item in self.store.items.values()}
         numbers |= {item.changed for item in self.store.items.values()}
         numbers |= {worker.token for worker in self.workers}
@@ -95,8 +96,8 @@ class World:
             (key, item.value, item.lease, rank[item.created],
              rank[item.changed]) for key, item in self.store.items.items()))
         return (items, frozenset(self.store.leases),
-                tuple(dataclasses.replace(worker, token=rank[worker.token])
-                      for worker in self.workers),
+                tuple((worker.lease, worker.claim, rank[worker.token],
+                       worker.is_dead) for worker in self.workers),
                 tuple(sorted(repr((body['success'], [
                     {name: _ranked(name, value, rank)
                      for name, value in compare.items()}
@@ -281,11 +282,11 @@ def heal(world, known):
         # The same at each step, so that ways that meet are walked once.
         world = dataclasses.replace(world, budget=budget)
         found = world.found
-        if world.key() in known or found.is_buried or (
+        if world.key in known or found.is_buried or (
                 found.job is None and not world.late):
             known.update(passed)
             return
-        passed.append(world.key())
+        passed.append(world.key)
         world = _healthy_step(world)
     raise Violation('the job does not end')
 
@@ -316,7 +317,7 @@ def begin(**budget):
 
 def explore(world):
     """Return the number of worlds there are; raises ``Violation``."""
-    seen = {world.key()}
+    seen = {world.key}
     known = set()
     waiting = [(world, ())]
     while waiting:
@@ -325,8 +326,8 @@ def explore(world):
             if world.is_wanted:
                 heal(world, known)
             for name, after in next_worlds(world):
-                if after.key() not in seen:
-                    seen.add(after.key())
+                if after.key not in seen:
+                    seen.add(after.key)
                     waiting.append((after, (*path, name)))
         except Violation as exc:
             raise Violation(f'{exc}; it began with {", ".join(path)}') from (

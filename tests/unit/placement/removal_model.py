@@ -18,6 +18,7 @@ its way any more.
 """
 
 import dataclasses
+import functools
 
 from dcn_plugins.placement import job as jobs
 from dcn_plugins.placement import job_requests
@@ -104,6 +105,7 @@ class World:
         return not self.requests and not any(
             evictor.phase == ASKED for evictor in self.evictors)
 
+    @functools.cached_property
     def key(self):
         numbers = {item.created for item in self.store.items.values()}
         numbers |= {item.changed for item in self.store.items.values()}
@@ -365,11 +367,11 @@ def heal(world, known):
     passed = []
     for _step in range(60):
         world = dataclasses.replace(world, budget=budget)
-        if world.key() in known or (
+        if world.key in known or (
                 world.is_quiet() and world.held()[0] is None):
             known.update(passed)
             return
-        passed.append(world.key())
+        passed.append(world.key)
         alive = [dataclasses.replace(evictor, phase=IDLE)
                  if evictor.phase == DEAD else evictor
                  for evictor in world.evictors]
@@ -395,7 +397,7 @@ def begin(stores='abc', target=None, **budget):
 
 def explore(world):
     """Return the number of worlds there are; raises ``Violation``."""
-    seen = {world.key()}
+    seen = {world.key}
     known = set()
     rest = [(world, ())]
     while rest:
@@ -403,7 +405,7 @@ def explore(world):
         try:
             heal(world, known)
             for name, after in next_worlds(world):
-                key = after.key()
+                key = after.key
                 if key not in seen:
                     seen.add(key)
                     rest.append((after, (*path, name)))
