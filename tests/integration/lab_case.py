@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every test on the running lab starts from."""
 
+import concurrent.futures
 import os
 import pathlib
 import unittest
@@ -69,14 +70,29 @@ class LabCase(unittest.TestCase):
         except deadline.LabTimeout as exc:
             self.fail(f'{exc}:\n{text()[-3000:]}')
 
-    def restored(self, service):
-        """Start a service again, as it should be, at the end of the test."""
-        before = dict(vars(service))
+    def restored(self, *services):
+        """Start services again, as they should be, at the end of the test."""
+        before = [dict(vars(service)) for service in services]
 
         def restore():
-            service.__dict__.clear()
-            service.__dict__.update(before)
-            service.stop()
-            service.start()
+            for service, values in zip(services, before):
+                service.__dict__.clear()
+                service.__dict__.update(values)
+            stop(*services)
+            start(*services)
 
         self.addCleanup(restore)
+
+
+def stop(*services):
+    """Stop services, all of them at the same time."""
+    with concurrent.futures.ThreadPoolExecutor(len(services)) as pool:
+        list(pool.map(lambda service: service.stop(), services))
+
+
+def start(*services):
+    """Start services, all of them at the same time."""
+    for service in services:
+        service.launch()
+    for service in services:
+        service.wait_ready()

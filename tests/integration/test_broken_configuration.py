@@ -111,11 +111,9 @@ class SiteAwayTest(lab_case.LabCase):
 
     def test_etcd_away_at_start(self):
         etcd = self.cloud[f'etcd-{self.far}-0']
-        first, second = self.volumes
-        second.stop()
-        self.restored(second)
-        first.stop()
-        self.restored(first)
+        first = self.volumes[0]
+        self.restored(*self.volumes)
+        lab_case.stop(*self.volumes)
         etcd.stop()
         self.addCleanup(etcd.start)
         text = self.log_since(first)
@@ -166,9 +164,8 @@ class SiteAwayTest(lab_case.LabCase):
     def test_ceph_away_at_start(self):
         ceph = self.cloud[f'ceph-{self.far}']
         glance = self.cloud[f'glance-{layouts.CENTRAL}']
-        for volume in self.volumes:
-            volume.stop()
-            self.restored(volume)
+        self.restored(*self.volumes)
+        lab_case.stop(*self.volumes)
         ceph.stop()
         text = self.log_since(self.volumes[0])
         try:

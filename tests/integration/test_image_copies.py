@@ -169,12 +169,11 @@ class FailTest(ImageCopiesCase):
 
     def setUp(self):
         super().setUp()
+        self.restored(*self.volume_services)
+        lab_case.stop(*self.volume_services)
         for service in self.volume_services:
-            service.stop()
-            self.restored(service)
             service.override = {'dcn': {'image_on_miss': 'fail'}}
-        for service in self.volume_services:
-            service.start()
+        lab_case.start(*self.volume_services)
         catalogue.wait_services(self.lab, self.cloud.expected())
 
     def test_a_volume_of_an_image_that_is_elsewhere_is_refused(self):

@@ -178,7 +178,9 @@ class Compute(service.Service):
                 'compute_driver': 'libvirt.LibvirtDriver',
                 'reserved_host_memory_mb': 0, 'flat_injected': 'false',
                 'force_config_drive': 'false', 'instances_path': instances,
-                'sync_power_state_interval': 60},
+                'sync_power_state_interval': 60,
+                # Each time it asks Ceph for its room, by a command.
+                'update_resources_interval': 300},
             'libvirt': {
                 'virt_type': 'qemu', 'cpu_mode': 'none',
                 'connection_uri': libvirt.uri(lab, self.host),
