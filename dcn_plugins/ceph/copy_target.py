@@ -78,6 +78,7 @@ class CopyTarget:
         self._check = check
         self._step = step
         self._image = None
+        self._is_superfluous = False
         self._doing = f'copying to {pool}/{name} of {cluster.fsid}'
 
     @property
@@ -119,9 +120,7 @@ class CopyTarget:
         if names.id_of(self._name):
             return self._open_whole()
         found = self._open_or_make(names, base)
-        # Nobody else can give this name from now on; but somebody may have
-        # done so before we had the partial image, or made it.
-        if names.id_of(self._name):
+        if self._is_superfluous:
             self.close()
             self._remove_partial()
             raise self._lost('it has been copied meanwhile', errno.EEXIST)
@@ -172,8 +171,9 @@ class CopyTarget:
     def _open_partial(self):
         """Open it for writing, and nobody else can from now on.
 
-        What we have waited for may have got its name from who let it go: it
-        is not ours to change then.
+        Nor can anybody else give the final name. But somebody may have done
+        so before: to this image, which is not ours to change then, also if he
+        has died while he did it; or to another one.
         """
         image = image_handle.ImageHandle(
             self._cluster, self._pool, self._partial, is_writer=True)
@@ -182,6 +182,10 @@ class CopyTarget:
             names = image_names.ImageNames(self._context)
             if names.id_of(self._partial) != image.id:
                 raise self._lost('it has got its name', errno.ENOENT)
+            named = names.id_of(self._name)
+            if named == image.id:
+                raise self._lost('it is getting its name', errno.EAGAIN)
+            self._is_superfluous = bool(named)
         except BaseException:
             image.close()
             raise

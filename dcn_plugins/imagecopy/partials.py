@@ -71,7 +71,8 @@ def _record(ioctx, image_id):
 def remove(ioctx, partial):
     """Remove a partial copy, and say whether it is gone; raises CephError.
 
-    It stays if somebody has it open: librbd asks that, too.
+    It stays if somebody has it open: librbd asks that, too. An image that has
+    got its name when we have its lock is no partial copy any more.
     """
     rbd = bindings.rbd()
     with errors.translated([bindings.rados(), rbd],
@@ -80,6 +81,14 @@ def remove(ioctx, partial):
             with rbd.Image(ioctx, partial.name) as image:
                 # We are one of them.
                 if len(list(image.watchers_list())) > 1:
+                    return False
+                _lock(rbd, image)
+                if _id_of(ioctx, partial.name) != image.id():
+                    return True
+                final = partial.name.removesuffix(record.SUFFIX)
+                if final != partial.name and (
+                        _id_of(ioctx, final) == image.id()):
+                    # Whoever was giving it has died; the next copy goes on.
                     return False
                 for snapshot in list(image.list_snaps()):
                     if snapshot['name'] != requests.SNAPSHOT:
@@ -90,6 +99,24 @@ def remove(ioctx, partial):
             rbd.RBD().remove(ioctx, partial.name)
         except rbd.ImageNotFound:
             return True
-        except rbd.ImageBusy:
+        except (rbd.ImageBusy, rbd.ReadOnlyImage):
+            # The latter has a lock that is somebody else's.
             return False
     return True
+
+
+def _lock(rbd, image):
+    """Let nobody else change an image; one of a copier has such a lock."""
+    try:
+        image.lock_acquire(rbd.RBD_LOCK_MODE_EXCLUSIVE)
+    except rbd.InvalidArgument:
+        # It was not made by a copier, and has not this feature.
+        pass
+
+
+def _id_of(ioctx, name):
+    """Return what has a name: a text with its length before it."""
+    try:
+        return ioctx.read(f'rbd_id.{name}')[4:].decode()
+    except bindings.rados().ObjectNotFound:
+        return ''

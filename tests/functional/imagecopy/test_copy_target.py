@@ -5,11 +5,13 @@ import errno
 import types
 from unittest import mock
 
+from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import checksums
 from dcn_plugins.ceph import cluster
 from dcn_plugins.ceph import copy_target
 from dcn_plugins.ceph import image_handle
 from dcn_plugins.ceph import image_names
+from dcn_plugins.imagecopy import partials
 from dcn_plugins.imagecopy import places
 from tests.contracts import copy_contract
 from tests.functional.imagecopy import copy_case
@@ -83,6 +85,42 @@ class PublishedMeanwhileTest(copy_case.CopyTestCase):
         with mock.patch.object(image_handle.ImageHandle, 'call', late):
             found = self.second.open()
         self.assert_one_is_whole(found)
+
+    def test_it_dies_within_the_renaming_when_the_other_has_looked(self):
+        finish = copy_target.flatten.finish
+
+        def late(*arguments):
+            if self.first._image:
+                self.rados(rig.TARGET, 'put', f'rbd_id.{self.prefix}',
+                           self.rados(rig.TARGET, 'get',
+                                      f'rbd_id.{self.prefix}.dcn-partial',
+                                      None, '-'))
+                self.first.close()
+            finish(*arguments)
+
+        with mock.patch.object(copy_target.flatten, 'finish', late):
+            found = self.second.open()
+        self.assert_one_is_whole(found)
+
+    def test_who_clears_up_has_opened_it_before(self):
+        rados, rbd = bindings.rados(), bindings.rbd()
+        publish = self.publish
+
+        class Late(rbd.Image):
+
+            def watchers_list(self):
+                publish()
+                return super().watchers_list()
+
+        late = types.SimpleNamespace(**{**vars(rbd), 'Image': Late})
+        place = self.place(rig.TARGET)
+        with rados.Rados(conffile=place.conf, rados_id=place.user) as client:
+            with client.open_ioctx(rig.POOL) as ioctx:
+                partial, = [one for one in partials.found(ioctx)
+                            if one.name.startswith(self.prefix)]
+                with mock.patch.object(bindings, 'rbd', lambda: late):
+                    self.assertTrue(partials.remove(ioctx, partial))
+        self.assert_one_is_whole(self.second.open())
 
     def test_the_other_finds_half_a_renaming(self):
         """librbd makes the new name, lists it, and removes the old one."""

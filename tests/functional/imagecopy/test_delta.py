@@ -98,6 +98,15 @@ class PartialTest(copy_case.CopyTestCase):
             self.assertFalse(partials.remove(self.ioctx, partial))
         self.assertEqual([name], self.names(rig.TARGET))
 
+    def test_one_that_has_no_lock(self):
+        rbd = bindings.rbd()
+        name = f'{self.prefix}.dcn-partial'
+        rbd.RBD().create(self.ioctx, name, MIB,
+                         features=rbd.RBD_FEATURE_LAYERING)
+        [partial] = self.found()
+        self.assertTrue(partials.remove(self.ioctx, partial))
+        self.assertEqual([], self.names(rig.TARGET))
+
     def found(self):
         return [partial for partial in partials.found(self.ioctx)
                 if partial.name.startswith(self.prefix)]
