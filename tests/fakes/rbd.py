@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import errno
 import itertools
+import struct
 import time
 
 RBD_FEATURE_LAYERING = 1
@@ -19,6 +20,7 @@ RBD_FEATURE_OBJECT_MAP = 8
 RBD_FEATURE_FAST_DIFF = 16
 RBD_FEATURE_JOURNALING = 64
 RBD_OPERATION_FEATURE_CLONE_PARENT = 1
+RBD_LOCK_MODE_EXCLUSIVE = 0
 RBD_FLAG_OBJECT_MAP_INVALID = 1
 RBD_FLAG_FAST_DIFF_INVALID = 2
 
@@ -65,6 +67,10 @@ class PermissionError(OSError):
     pass
 
 
+class ReadOnlyImage(OSError):
+    errno = errno.EROFS
+
+
 @dataclasses.dataclass
 class _Snapshot:
     id: int
@@ -106,6 +112,11 @@ class Pool:
 
     def next_id(self):
         return f'{next(self._ids):x}'
+
+    def read(self, name):
+        """Return what an I/O context reads of what names an image."""
+        data = self.images[name.removeprefix('rbd_id.')].encode()
+        return struct.pack('<I', len(data)) + data
 
     def header(self, name):
         try:
@@ -290,6 +301,11 @@ class Image:
 
     def watchers_list(self):
         return iter(list(self._header.watchers))
+
+    def lock_acquire(self, _mode):
+        # Nobody has a lock here, and without the feature nobody can.
+        if not self._header.features & RBD_FEATURE_EXCLUSIVE_LOCK:
+            raise InvalidArgument('no exclusive lock')
 
     def mirror_image_get_info(self):
         return {'global_id': '', 'state': 2, 'primary': False}

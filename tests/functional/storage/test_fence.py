@@ -178,13 +178,15 @@ class FenceTest(fence_contract.FenceContract, rados_case.RadosTestCase):
         cut_off_at = time.monotonic()
         out, _err = process.communicate(f'{cut_off_at}\n', WAIT_SECONDS)
         seen = json.loads(out)
-        self.assertGreater(seen['zombie_writes'], 10)
+        # However many, as a busy machine has few: it could write, and then
+        # it could not.
+        self.assertGreater(seen['zombie_writes'], 1)
         # An answer may have been on its way.
         *_before, (late_seconds, code) = seen['zombie']
         self.assertEqual(errno.ESHUTDOWN, code)
         self.assertLess(late_seconds, 5.0)
         self.assertEqual([0], seen['guest_codes'])
-        self.assertGreater(seen['guest_after'], 10)
+        self.assertGreater(seen['guest_after'], 1)
         self.assertLess(seen['guest_pause'], 1.0)
 
     def test_who_was_cut_off_lives_again_when_the_entry_ends(self):
