@@ -9,6 +9,21 @@ from dcn_plugins.osc import site_change
 HEADINGS = ('Step', 'Target', 'Detail', 'State')
 
 
+def add_arguments(parser):
+    """Add what names a site, asks for its plan only, and says how long."""
+    parser.add_argument('site', metavar='<site>', help='Name of a site')
+    parser.add_argument(
+        '--dry-run', action='store_true',
+        help='Show what would be done, and do nothing')
+    site.add_deadlines(parser)
+
+
+def rows(steps, is_planned):
+    """Return a line for each step, below ``HEADINGS``."""
+    return [(step.verb.value, step.target, step.detail,
+             'planned' if is_planned else 'done') for step in steps]
+
+
 class ChangeCommand(command.Lister):
     """Plan, and do what was planned; what is done already is no step.
 
@@ -17,11 +32,7 @@ class ChangeCommand(command.Lister):
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument('site', metavar='<site>', help='Name of a site')
-        parser.add_argument(
-            '--dry-run', action='store_true',
-            help='Show what would be done, and do nothing')
-        site.add_deadlines(parser)
+        add_arguments(parser)
         return parser
 
     def take_action(self, parsed_args):
@@ -34,6 +45,4 @@ class ChangeCommand(command.Lister):
             self.log.warning('There is nothing to do.')
         if not parsed_args.dry_run:
             change.run(steps)
-        return HEADINGS, [
-            (step.verb.value, step.target, step.detail,
-             'planned' if parsed_args.dry_run else 'done') for step in steps]
+        return HEADINGS, rows(steps, parsed_args.dry_run)

@@ -134,12 +134,8 @@ class Client:
 
         :raises ConfigError: if the URL, or a file it names, is of no use.
         """
-        url = self.settings.locks_url_of(site)
-        if not url:
-            return None, None
-        source = f'{self.settings.source}, locks_url'
-        found = connection.settings_of(url, source)
-        return found, connection.Connection(found, source=source)
+        found, source = self._lock_settings(site)
+        return found, found and connection.Connection(found, source=source)
 
     def lock_members_of(self, site):
         """Return the settings of a site's etcd, and an object for each member.
@@ -149,14 +145,18 @@ class Client:
 
         :raises ConfigError: if the URL is of no use.
         """
-        url = self.settings.locks_url_of(site)
-        if not url:
+        found, source = self._lock_settings(site)
+        if found is None:
             return None, {}
-        source = f'{self.settings.source}, locks_url'
-        found = connection.settings_of(url, source)
         return found, {
             str(endpoint): etcd_member.EtcdMember(found, endpoint, source)
             for endpoint in found.endpoints}
+
+    def _lock_settings(self, site):
+        """Return the settings of a site's etcd, or ``None``, and who says."""
+        url = self.settings.locks_url_of(site)
+        source = f'{self.settings.source}, locks_url'
+        return (connection.settings_of(url, source) if url else None), source
 
     def close(self):
         """Close the connections to etcd; never raises."""

@@ -14,7 +14,6 @@ from dcn_plugins.osc import change_command
 from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import pane
 from dcn_plugins.osc import reading
-from dcn_plugins.osc import site
 from dcn_plugins.osc import site_change
 from dcn_plugins.osc import site_contents
 from dcn_plugins.osc import site_cordon
@@ -71,7 +70,7 @@ class DrainSite(command.Lister):
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument('site', metavar='<site>', help='Name of a site')
+        change_command.add_arguments(parser)
         parser.add_argument(
             '--to', metavar='<store>',
             help='Where images are copied to (default: the central store of '
@@ -82,10 +81,6 @@ class DrainSite(command.Lister):
             '--wait-seconds', type=float, metavar='<seconds>', default=3600.0,
             help='How long all copies may take (default: %(default)s); Glance '
                  'goes on after that')
-        parser.add_argument(
-            '--dry-run', action='store_true',
-            help='Show what would be done, and do nothing')
-        site.add_deadlines(parser)
         return parser
 
     def take_action(self, parsed_args):
@@ -102,9 +97,7 @@ class DrainSite(command.Lister):
             contents = SiteContents(client.cloud, entry, backends, seconds)
             if contents.images_alone and target is None:
                 target = self._target(client, entry, parsed_args.to, seconds)
-        state = 'planned' if parsed_args.dry_run else 'done'
-        rows = [(one.verb.value, one.target, one.detail, state)
-                for one in cordon]
+        rows = change_command.rows(cordon, parsed_args.dry_run)
         rows += self._images(client, contents.images_alone, target,
                              parsed_args)
         rows += [(one.kind, one.id, f'{one.detail}: {_REMEDIES[one.kind]}',
@@ -210,9 +203,7 @@ class RetireSite(change_command.ChangeCommand):
             raise exceptions.NotDone(
                 f'something new may come to {entry.name} as yet; nothing was '
                 'changed', f'Call "openstack dcn site drain {entry.name}"')
-        return step.removed(entry, entry.hosts) + [
-            step.Step(step.Verb.DELETE, aggregate['name'])
-            for aggregate in entry.aggregates]
+        return step.removed(entry, entry.hosts) + step.deleted(entry)
 
 
 def _listed(contents):

@@ -145,8 +145,7 @@ class DeleteSite(change_command.ChangeCommand):
                 f'site {entry.name} has {len(entry.hosts)} hosts: '
                 f'{", ".join(entry.hosts)}; nothing was changed',
                 'Take them out with "openstack dcn site remove host"')
-        return [step.Step(step.Verb.DELETE, aggregate['name'])
-                for aggregate in entry.aggregates]
+        return step.deleted(entry)
 
 
 def _add_metadata(parser):

@@ -160,6 +160,12 @@ def removed(entry, hosts):
             if host in aggregate['hosts']]
 
 
+def deleted(entry):
+    """Return the steps that delete all aggregates of a site."""
+    return [Step(Verb.DELETE, aggregate['name'])
+            for aggregate in entry.aggregates]
+
+
 def cordoned(site, computes, backends, clusters, reason):
     """Return the steps that let nothing new come to a site.
 
