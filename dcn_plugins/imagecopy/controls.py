@@ -65,7 +65,9 @@ class Controls:
     def enter(self, request, tell):
         """Note a copy that begins.
 
-        :param tell: called with each new :class:`Order` of it, in any thread.
+        :param tell: called with each new :class:`Order` of it, in any thread
+            and with a lock that the thread of the service takes, too: it must
+            wait for nothing, not even to log.
         :returns: to be given to :meth:`leave`.
         """
         with self._lock:

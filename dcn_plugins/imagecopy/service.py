@@ -68,7 +68,10 @@ class _Copy:
         self._on_progress = on_progress or (lambda progress: None)
         self._check = check or (lambda: None)
         self._heard = native.module('queue').Queue()
-        self._lock = native.module('threading').Lock()
+        # Written by a thread of its own: whoever has something to say may be
+        # the one thread of the service, and a process that is stuck does not
+        # read.
+        self._to_say = native.module('queue').SimpleQueue()
         self._results = {}
         self._reason = None
         self._last_words = ''
@@ -82,15 +85,15 @@ class _Copy:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0,
             env={**heap.SETTINGS, **os.environ})
-        for name, read in (('answers', self._listen), ('log', self._overhear)):
+        for name, run in (('answers', self._listen), ('log', self._overhear),
+                          ('orders', self._speak)):
             native.module('threading').Thread(
-                target=read, name=f'dcn-copy-{name}', daemon=True).start()
+                target=run, name=f'dcn-copy-{name}', daemon=True).start()
         self._say(protocol.REQUEST, request=protocol.packed(self._request))
         return self
 
     def __exit__(self, *_exc):
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
+        self._to_say.put(None)
         try:
             self._process.wait(_END_SECONDS)
         except native.module('subprocess').TimeoutExpired:
@@ -100,7 +103,11 @@ class _Copy:
         self._process.wait()
 
     def order(self, order):
-        """Have the process pause, go on, or change its rates."""
+        """Have the process pause, go on, or change its rates.
+
+        It waits for nothing: it is called with the lock of all copies, that
+        also the service itself takes.
+        """
         self._say(protocol.RATES, total=order.total, stores=order.stores)
         self._say(protocol.PAUSE if order.is_paused else protocol.RESUME)
 
@@ -181,11 +188,15 @@ class _Copy:
         return self._results
 
     def _say(self, kind, **content):
+        self._to_say.put(protocol.line(kind, **content))
+
+    def _speak(self):
         try:
-            with self._lock:
-                self._process.stdin.write(protocol.line(kind, **content))
-        # Its end is heard elsewhere. ValueError: it is over.
-        except (OSError, ValueError) as exc:
+            with self._process.stdin as stdin:
+                while (line := self._to_say.get()) is not None:
+                    stdin.write(line)
+        # Its end is heard elsewhere.
+        except OSError as exc:
             self._tell(logging.DEBUG, 'The process that copies does not '
                        'listen: %s', exc)
 

@@ -5,6 +5,7 @@ import time
 
 import openstack
 
+from dcn_plugins import map_cache
 from tests.integration import lab_case
 from tests.lab import catalogue
 from tests.lab import deadline
@@ -118,8 +119,10 @@ class ClosedSitesTest(SchedulingCase):
         self.assertIn(f'site {self.far}: it is draining and takes no new '
                       'servers', reason)
         self.assertIn('have dcn:state set to enabled', reason)
-        # And at once again when it is opened, though the map is older.
+        # And again when it is opened, though the map is older: it is only
+        # refused from a map that has just been read.
         self.user.set_site(self.far, state=None)
+        time.sleep(map_cache.FRESH_SECONDS)
         self.assertTrue(self.server(zone=self.far).compute_host.startswith(
             f'{self.far}-'))
 

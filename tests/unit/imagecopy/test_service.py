@@ -4,6 +4,7 @@
 import os
 import sys
 import threading
+import time
 
 import fixtures
 import testtools
@@ -136,3 +137,54 @@ result(r.Outcome.COPIED, size_bytes=int(total))
 hear('keep')
 ''')
         self.assertEqual(5, found['dcn0'].size_bytes)
+
+    def test_orders_wait_for_nobody(self):
+        """A process has ended, and whoever logs waits for who gives orders.
+
+        So it is under eventlet: messages of our threads are logged by the one
+        thread of the service, which may want to give orders just then.
+        """
+        is_ordered = threading.Event()
+
+        def log(_level, text, *args):
+            self.assertTrue(is_ordered.wait(30), text)
+
+        def refuse(_result):
+            # The process is gone, and all that is said fails.
+            for number in range(20):
+                service.CONTROLS.set_rates(total=number + 1)
+                time.sleep(0.01)
+            is_ordered.set()
+
+        self.addCleanup(service.CONTROLS.set_rates)
+        self.copy('''
+import os
+result(r.Outcome.COPIED, location='rbd://x')
+os._exit(0)
+''', refuse, log=log)
+        self.assertTrue(is_ordered.is_set())
+
+    def test_orders_to_a_process_that_does_not_read(self):
+        path = os.path.join(self.scripts, 'ordered')
+        took = []
+
+        def order(_result):
+            # Far more than what fits into a pipe.
+            begun_at = time.monotonic()
+            for number in range(2000):
+                service.CONTROLS.set_rates(total=number + 1)
+            took.append(time.monotonic() - begun_at)
+            with open(path, 'w'):
+                pass
+
+        self.addCleanup(service.CONTROLS.set_rates)
+        found = self.copy(f'''
+import os
+result(r.Outcome.COPIED, location='rbd://x')
+end = time.monotonic() + 30
+while not os.path.exists({path!r}) and time.monotonic() < end:
+    time.sleep(0.01)
+hear('keep')
+''', order)
+        self.assertEqual(requests.Outcome.COPIED, found['dcn0'].outcome)
+        self.assertLess(took[0], 25)
