@@ -40,6 +40,7 @@ The configuration of a new site:
 ======================  ==================================================
 ``site_configuration``  what its services have in their files (pure)
 ``site_render``         ``dcn site render``
+``site_onboard``        ``dcn site onboard``: opened when it has proved well
 ======================  ==================================================
 
 What is wrong with a site:

@@ -40,7 +40,17 @@ class Client:
         self.cloud = cloud.Cloud(instance.session, instance.interface,
                                  instance.region_name)
         self.memory = memory.Memory(_memory_path(options))
+        self._session = instance.session
         self._connections = []
+
+    @property
+    def project_id(self):
+        """The project that the credentials are of, or ``None``.
+
+        :raises keystoneauth1.exceptions.ClientException: if Keystone does not
+            tell.
+        """
+        return self._session.get_project_id()
 
     @functools.cached_property
     def policy(self):

@@ -17,9 +17,10 @@ LOOK_SECONDS = 2.0
 #: else was faster.
 MOST_RACES = 5
 
-_DISCOVER = ('Start nova-compute there, then run "nova-manage cell_v2 '
-             'discover_hosts", or set [scheduler] '
-             'discover_hosts_in_cells_interval of nova.conf')
+#: What to do for a host that is not known.
+DISCOVER = ('Start nova-compute there, then run "nova-manage cell_v2 '
+            'discover_hosts", or set [scheduler] '
+            'discover_hosts_in_cells_interval of nova.conf')
 
 
 class SiteChange:
@@ -70,7 +71,7 @@ class SiteChange:
             if self._clock() >= ends_at:
                 raise exceptions.NotDone(
                     f'{", ".join(missing)}: Nova or placement does not know '
-                    'of it; nothing was changed', _DISCOVER)
+                    'of it; nothing was changed', DISCOVER)
             self._sleep(min(LOOK_SECONDS,
                             max(0.0, ends_at - self._clock())))
 

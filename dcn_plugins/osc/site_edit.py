@@ -38,30 +38,9 @@ class CreateSite(change_command.ChangeCommand):
 
     def plan(self, reader, change, arguments):
         """Return the steps; raises NotDone if the name is taken."""
-        name = arguments.site
-        aggregates = reader.aggregates()
-        entry = site_entry.entries_of(aggregates).get(name)
-        steps, problem = step.created(name, arguments.zone or name,
-                                      aggregates, entry)
-        if problem:
-            raise exceptions.NotDone(
-                f'{problem}; nothing was changed', 'Rename it, or give its '
-                f'site another name than {name}')
-        inside = entry.aggregates if entry else ()
-        if arguments.zone and entry and arguments.zone not in entry.zones:
-            raise exceptions.NotDone(
-                f'site {name} is in availability zone '
-                f'{", ".join(entry.zones)}; nothing was changed',
-                'Take its hosts out and delete it first')
-        # Of a site that is made its aggregate is called like it.
-        wanted = _wanted(arguments, inside)
-        if inside:
-            steps += step.labelled(inside, wanted)
-        elif wanted:
-            steps.append(step.Step(step.Verb.LABEL, name, values={
-                key: value for key, value in wanted.items()
-                if value is not None}))
-        target = inside[0]['name'] if inside else name
+        entry, target, steps = made(
+            reader, arguments.site, arguments.zone,
+            lambda aggregates: _wanted(arguments, aggregates))
         return steps + _hosts(change, arguments, target, entry)
 
 
@@ -101,14 +80,7 @@ class AddHost(change_command.ChangeCommand):
     def plan(self, reader, change, arguments):
         """Return the steps; raises NotDone if a host is not known."""
         entry = _entry(reader, arguments.site)
-        # A host of several sites is in none.
-        for host in arguments.host:
-            for other in reader.entries().values():
-                if other.name != entry.name and host in other.hosts:
-                    raise exceptions.NotDone(
-                        f'{host} is in site {other.name}; nothing was '
-                        'changed', 'Take it out with "openstack dcn site '
-                        f'remove host {other.name} {host}"')
+        refuse_taken(reader.entries(), entry.name, arguments.host)
         return _hosts(change, arguments, entry.aggregates[0]['name'], entry)
 
 
@@ -148,9 +120,61 @@ class DeleteSite(change_command.ChangeCommand):
         return step.deleted(entry)
 
 
+def made(reader, name, zone, labels):
+    """Return what makes a site, or what of it is missing.
+
+    :param zone: its availability zone, ``None`` for one of its own name.
+    :param labels: function of its aggregates; returns values by key.
+    :returns: its entry, ``None`` if there is none yet; the name of the
+        aggregate that hosts come into; and steps.
+    :raises NotDone: if the name is taken, or the site is in another zone.
+    """
+    aggregates = reader.aggregates()
+    entry = site_entry.entries_of(aggregates).get(name)
+    steps, problem = step.created(name, zone or name, aggregates, entry)
+    if problem:
+        raise exceptions.NotDone(
+            f'{problem}; nothing was changed', 'Rename it, or give its '
+            f'site another name than {name}')
+    inside = entry.aggregates if entry else ()
+    if zone and entry and zone not in entry.zones:
+        raise exceptions.NotDone(
+            f'site {name} is in availability zone '
+            f'{", ".join(entry.zones)}; nothing was changed',
+            'Take its hosts out and delete it first')
+    # Of a site that is made its aggregate is called like it.
+    wanted = labels(inside)
+    if inside:
+        steps += step.labelled(inside, wanted)
+    elif wanted:
+        steps.append(step.Step(step.Verb.LABEL, name, values={
+            key: value for key, value in wanted.items()
+            if value is not None}))
+    return entry, inside[0]['name'] if inside else name, steps
+
+
+def refuse_taken(entries, name, hosts):
+    """Refuse hosts of other sites, as a host of several is in none.
+
+    :raises NotDone: that names the first of them.
+    """
+    for host in hosts:
+        for other in entries.values():
+            if other.name != name and host in other.hosts:
+                raise exceptions.NotDone(
+                    f'{host} is in site {other.name}; nothing was '
+                    'changed', 'Take it out with "openstack dcn site '
+                    f'remove host {other.name} {host}"')
+
+
 def _add_metadata(parser):
     parser.add_argument('--state', choices=_STATES,
                         help='What it takes (dcn:state)')
+    add_labels(parser)
+
+
+def add_labels(parser):
+    """Add what all commands can say of a site, besides its state."""
     parser.add_argument(
         '--priority', type=int, metavar='<number>',
         help='The site of the greatest number is filled first '
@@ -172,9 +196,15 @@ def _add_wait(parser):
 
 
 def _wanted(arguments, aggregates):
-    wanted = {}
+    wanted = labels_of(arguments, aggregates)
     if arguments.state is not None:
         wanted[sites.STATE_KEY] = arguments.state
+    return wanted
+
+
+def labels_of(arguments, aggregates):
+    """Return the values by key that :func:`add_labels` was told."""
+    wanted = {}
     if arguments.priority is not None:
         wanted[sites.PRIORITY_KEY] = str(arguments.priority)
     has = [aggregate['metadata'] for aggregate in aggregates]

@@ -79,6 +79,13 @@ class PaneCase(lab_case.LabCase):
     def shown(self, command, *words):
         return dict(zip(*self.run_command(command, *words)))
 
+    def config(self):
+        file = tempfile.NamedTemporaryFile('w', suffix='.yaml')
+        self.addCleanup(file.close)
+        json.dump({'dcn': self.settings}, file)
+        file.flush()
+        return file.name
+
     # testtools has it; the lab's case is of unittest.
     def assertRaises(self, error, call=None, *args):
         if call is None:
@@ -199,13 +206,6 @@ class NumbersTest(PaneCase):
         self.assertEqual(0, ran.returncode, ran.stderr)
         return json.loads(ran.stdout)
 
-    def config(self):
-        file = tempfile.NamedTemporaryFile('w', suffix='.yaml')
-        self.addCleanup(file.close)
-        json.dump({'dcn': self.settings}, file)
-        file.flush()
-        return file.name
-
     def of_placement(self, name):
         """Return ``(free, capacity)`` of the vCPUs and of the memory."""
         placement = self.user.cloud.placement
@@ -321,6 +321,85 @@ default:
         self.assertEqual([], self.table(
             site_check.CheckSite, self.near, '--site-seconds', '20',
             '--service-seconds', '60'))
+
+
+class OnboardTest(PaneCase):
+    """The far site is taken out, and comes back from running services."""
+
+    policy = CheckTest.policy
+
+    def test_killed_twice(self):
+        name, host = self.far, nova.compute_host(self.far, 0)
+        services = [self.cloud[f'nova-compute-{host}'], *(
+            self.cloud[f'cinder-volume-{name}-vol-{number}']
+            for number in range(2))]
+        self.restored(*services)
+        lab_case.stop(*services)
+        lab_case.deadline.wait('its cinder-volume being down',
+                               lambda: not self.volumes_up(name), 180)
+        self.table(pane_contract.site_edit.RemoveHost, name, host)
+        self.table(pane_contract.site_edit.DeleteSite, name)
+        # Whatever happens, later tests find the site.
+        self.addCleanup(self.table, pane_contract.site_edit.CreateSite, name,
+                        '--host', host, '--state', 'enabled')
+        self.assertNotIn(name, [row['Site'] for row
+                                in self.table(site.ListSites)])
+        self.killed(name, host, lambda: name in self.sites())
+        lab_case.start(services[0])
+        self.killed(name, host, lambda: host in self.sites()[name])
+        with self.assertRaises(lab_case.deadline.LabError):
+            self.user.server(self.name(), zone=name, image_id=self.image())
+        lab_case.start(*services[1:])
+        ran = self.onboard(name, host)
+        output, errors = ran.communicate(timeout=600)
+        self.assertEqual(0, ran.returncode, f'{output}\n{errors}')
+        metadata, = (found.metadata for found
+                     in self.user.cloud.compute.aggregates()
+                     if found.name == name)
+        self.assertEqual({'availability_zone': name, 'dcn:site': name,
+                          'dcn:state': 'enabled'}, metadata)
+        server = self.user.server(self.name(), zone=name,
+                                  image_id=self.image())
+        self.addCleanup(self.user.delete_server, server.id)
+        self.assertEqual(host, server.compute_host)
+        self.volume(name)
+        self.assertEqual([], [found.name for found in
+                              self.user.cloud.block_storage.volumes()
+                              if found.name.startswith(
+                                  pane_contract.site_probe.PREFIX)])
+
+    def image(self):
+        return self.import_image([self.far])
+
+    def volumes_up(self, name):
+        services = self.user.cloud.block_storage.get(
+            '/os-services?binary=cinder-volume').json()['services']
+        return [found['host'] for found in services
+                if found['zone'] == name and found['state'] == 'up']
+
+    def sites(self):
+        """Return the hosts of each site."""
+        return {found.name: found.hosts or ()
+                for found in self.user.cloud.compute.aggregates()}
+
+    def onboard(self, name, host):
+        return subprocess.Popen(
+            [self.lab.program('openstack'), '--os-dcn-config-file',
+             self.config(), 'dcn', 'site', 'onboard', name, '--host', host,
+             '--wait-seconds', '300', '--site-seconds', '20',
+             '--service-seconds', '60'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def killed(self, name, host, is_time):
+        """Kill the command as soon as it is time; it has not ended then."""
+        ran = self.onboard(name, host)
+        self.addCleanup(ran.kill)
+        try:
+            lab_case.deadline.wait(f'onboard of {name}', is_time, 120)
+            self.assertIsNone(ran.poll())
+        finally:
+            ran.kill()
+            ran.communicate()
 
 
 class LockTest(PaneCase):
