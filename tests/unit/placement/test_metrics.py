@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Metrics in the format of Prometheus, read with its own parser."""
 
+import itertools
+import json
 import pathlib
 import re
 
@@ -18,8 +20,9 @@ from dcn_plugins.placement import survey
 from dcn_plugins.placement import tally
 
 NOW = 10000.0
-RULES = (pathlib.Path(__file__).resolve().parents[3] / 'etc' / 'prometheus'
-         / 'dcn_placement.rules.yaml.sample')
+_SAMPLES = pathlib.Path(__file__).resolve().parents[3] / 'etc'
+RULES = _SAMPLES / 'prometheus' / 'dcn_placement.rules.yaml.sample'
+DASHBOARD = _SAMPLES / 'grafana' / 'dcn_placement.json'
 
 
 def entry(store, image_id='i', progress=None, is_claimed=False, **values):
@@ -116,6 +119,12 @@ class MetricsTest(testtools.TestCase):
         self.assertEqual(count(1), count(10000))
 
 
+def labels_by_name():
+    """Return the labels of all metrics that there are."""
+    return {sample.name: set(sample.labels) for family in MetricsTest.some(
+        None).values() for sample in family.samples}
+
+
 class RulesTest(testtools.TestCase):
 
     def rules(self):
@@ -142,8 +151,7 @@ class RulesTest(testtools.TestCase):
                 self.assertEqual(text.count(opens), text.count(closes))
 
     def test_metrics_that_there_are(self):
-        known = {sample.name for family in MetricsTest.some(
-            self).values() for sample in family.samples}
+        known = set(labels_by_name())
         used = set()
         for rule in self.rules():
             found = set(re.findall('dcn_[a-z_]+', rule['expr']))
@@ -152,3 +160,59 @@ class RulesTest(testtools.TestCase):
         self.assertEqual(set(), used - known)
         for name in re.findall(r'\$labels\.(\w+)', RULES.read_text()):
             self.assertEqual('store', name)
+
+
+class DashboardTest(testtools.TestCase):
+
+    def setUp(self):
+        super().setUp()
+        self.dashboard = json.loads(DASHBOARD.read_text())
+        self.panels = self.dashboard['panels']
+
+    def expressions(self):
+        return [target['expr'] for panel in self.panels
+                for target in panel['targets']]
+
+    def test_panels_have_places_of_their_own(self):
+        ids = [panel['id'] for panel in self.panels]
+        self.assertEqual(len(ids), len(set(ids)))
+        taken = [(panel['gridPos']['x'] + x, panel['gridPos']['y'] + y)
+                 for panel in self.panels for x, y in itertools.product(
+                     range(panel['gridPos']['w']),
+                     range(panel['gridPos']['h']))]
+        self.assertEqual(len(taken), len(set(taken)))
+        self.assertEqual(23, max(x for x, _y in taken))
+        for panel in self.panels:
+            self.assertTrue(panel['title'] and panel['description'])
+            refs = [target['refId'] for target in panel['targets']]
+            self.assertEqual(len(refs), len(set(refs)))
+
+    def test_the_data_source_is_chosen(self):
+        self.assertEqual(
+            ['datasource', 'store'], [
+                found['name']
+                for found in self.dashboard['templating']['list']])
+        self.assertEqual({'${datasource}'}, set(
+            re.findall('"uid": "(.*)"', DASHBOARD.read_text()))
+            - {self.dashboard['uid']})
+
+    def test_metrics_and_labels_that_there_are(self):
+        known = labels_by_name()
+        chosen = self.dashboard['templating']['list'][1]['definition']
+        for text in [*self.expressions(), chosen]:
+            names = set(re.findall('dcn_[a-z_]+', text))
+            self.assertTrue(names)
+            self.assertEqual(set(), names - known.keys(), text)
+            labels = set(re.findall(r'(\w+)=', text)) | set(
+                re.findall(r'by \((\w+)\)', text))
+            for name in names:
+                self.assertLessEqual(labels, known[name], text)
+            for opens, closes in ('()', '{}', '[]'):
+                self.assertEqual(text.count(opens), text.count(closes))
+
+    def test_all_metrics_of_stores_are_shown(self):
+        shown = {name for text in self.expressions()
+                 for name in re.findall('dcn_[a-z_]+', text)}
+        self.assertEqual(
+            set(), {name for name, labels in labels_by_name().items()
+                    if 'store' in labels} - shown)
