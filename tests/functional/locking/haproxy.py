@@ -25,11 +25,12 @@ class HAProxy(fixtures.Fixture):
     """HAProxy with one server, which it checks.
 
     :param port: of the server.
+    :param host: its address.
     """
 
-    def __init__(self, port):
+    def __init__(self, port, host='127.0.0.1'):
         super().__init__()
-        self._server_port = port
+        self._server = f'{host}:{port}'
 
     def _setUp(self):
         program = shutil.which('haproxy') or '/usr/sbin/haproxy'
@@ -56,7 +57,7 @@ frontend images
     default_backend glance
 backend glance
 {_CHECK}
-    server own 127.0.0.1:{self._server_port} check
+    server own {self._server} check
 ''')
         log = open(os.path.join(directory, 'log'), 'wb')
         self.addCleanup(log.close)

@@ -32,6 +32,7 @@ default:
 
 # Behind "context", in front of the application.
 _PIPELINE = re.compile(r'^(keystone = .* context)( .*)$', re.MULTILINE)
+_HEALTH = re.compile(r'^(backends = disable_by_file)$', re.MULTILINE)
 
 
 def stores(lab, site):
@@ -60,14 +61,18 @@ def write_policy(lab, text):
 
 
 def paste(text):
-    """Return glance-api-paste.ini with our filter in its pipeline.
+    """Return glance-api-paste.ini with our filter and our health checks.
 
-    :raises deadline.LabError: if there is no such pipeline.
+    :raises deadline.LabError: if there is no place for one of them.
     """
     found, count = _PIPELINE.subn(r'\1 dcn_placement\2', text)
     if count != 1:
         raise deadline.LabError('glance-api-paste.ini has no pipeline '
                                 '"keystone" with "context" in it')
+    found, count = _HEALTH.subn(r'\1,dcn_dlm,dcn_stores', found)
+    if count != 1:
+        raise deadline.LabError('glance-api-paste.ini has no healthcheck '
+                                'with the backend "disable_by_file" alone')
     return (f'{found}\n[filter:dcn_placement]\n'
             'use = egg:dcn_plugins#dcn_placement\n')
 
@@ -135,6 +140,7 @@ class Glance(service.Service):
                         '[image_conversion,dcn_fan_out]'},
                 'dcn': {
                     'copy_data_path': 'dcn',
+                    'health_etcd_url': etcd.coordination_url(lab, self.site),
                     'placement_policy_file': policy_file(lab),
                     'placement_jobs_url': etcd.coordination_url(
                         lab, layouts.CENTRAL)},

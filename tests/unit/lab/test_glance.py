@@ -14,6 +14,9 @@ STOCK = """\
 default = cors unauthenticated-context rootapp
 keystone = cors authtoken context rootapp
 keystone+caching = cors authtoken context cache rootapp
+
+[app:healthcheck]
+backends = disable_by_file
 """
 
 
@@ -30,6 +33,12 @@ class PasteTest(testtools.TestCase):
     def test_another_paste_file_is_not_taken(self):
         self.assertRaises(deadline.LabError, glance.paste,
                           STOCK.replace('context', 'other'))
+        self.assertRaises(deadline.LabError, glance.paste,
+                          STOCK.replace('by_file', 'by_others'))
+
+    def test_the_health_checks_are_asked(self):
+        self.assertIn('\nbackends = disable_by_file,dcn_dlm,dcn_stores\n',
+                      glance.paste(STOCK))
 
 
 class PolicyTest(testtools.TestCase):
