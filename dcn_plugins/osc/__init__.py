@@ -29,6 +29,7 @@ Sites:
 ``step``            plans of changes, made of what is there (pure)
 ``site_change``     does the steps of a plan
 ``change_command``  what all commands with a plan have
+``verdict_lister``  a list with an exit status
 ``site_edit``       ``dcn site create|set|add host|remove host|delete``
 ``site_cordon``     ``dcn site cordon|uncordon``
 ``site_contents``   what is at one site and nowhere else (pure)

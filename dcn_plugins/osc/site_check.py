@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack dcn site check``: what is wrong with one site."""
 
-from osc_lib.command import command
-
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_findings
 from dcn_plugins.osc import site_probe
 from dcn_plugins.osc import site_survey
+from dcn_plugins.osc import verdict_lister
 
 HEADINGS = ('ID', 'Severity', 'What', 'Why', 'Remedy')
 
 
-class CheckSite(command.Lister):
+class CheckSite(verdict_lister.VerdictLister):
     """Find what is wrong with a site, in all services and its etcd.
 
     It changes nothing, except with --deep. The exit status is 1 if there is
@@ -20,26 +19,15 @@ class CheckSite(command.Lister):
     whether it is well.
     """
 
-    has_errors = False
-
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument('site', metavar='<site>', help='Name of a site')
-        parser.add_argument(
-            '--ignore', action='append', metavar='<id>', default=[],
-            choices=sorted(finding.RULES),
-            help='Leave out findings of this id (may be repeated)')
         parser.add_argument(
             '--deep', action='store_true',
             help='Also take a lock in its etcd, make a volume of 1 GiB and an '
                  'image of 1 MiB there, and remove them, with the quota of '
                  'your project')
-        parser.add_argument(
-            '--volume-type', metavar='<type>',
-            help='Of the volume of --deep (default: that of the project)')
-        parser.add_argument(
-            '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
-            help='How long each of them may take (default: %(default)s)')
+        add_arguments(parser)
         site.add_deadlines(parser)
         return parser
 
@@ -56,11 +44,21 @@ class CheckSite(command.Lister):
             found = finding.in_order(
                 [*found, *probe.findings(parsed_args.volume_type)])
         found = [one for one in found if one.id not in parsed_args.ignore]
-        self.has_errors = any(one.severity is finding.Severity.ERROR
+        self.has_failed = any(one.severity is finding.Severity.ERROR
                               for one in found)
         return HEADINGS, [(one.id, one.severity.value, one.what, one.why,
                            one.remedy) for one in found]
 
-    def run(self, parsed_args):
-        """Print the findings; return the exit status."""
-        return super().run(parsed_args) or int(self.has_errors)
+
+def add_arguments(parser):
+    """Add what findings do not count, and how something is tried."""
+    parser.add_argument(
+        '--ignore', action='append', metavar='<id>', default=[],
+        choices=sorted(finding.RULES),
+        help='Leave out findings of this id (may be repeated)')
+    parser.add_argument(
+        '--volume-type', metavar='<type>',
+        help='Of the volume that is tried (default: that of the project)')
+    parser.add_argument(
+        '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
+        help='How long each trial may take (default: %(default)s)')

@@ -7,8 +7,6 @@ that one that was interrupted is gone on with by the same command.
 
 import time
 
-from osc_lib.command import command
-
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
 from dcn_plugins.osc import image_copy
@@ -18,6 +16,7 @@ from dcn_plugins.osc import site_change
 from dcn_plugins.osc import site_contents
 from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import step
+from dcn_plugins.osc import verdict_lister
 
 #: How many of the things that are in the way one message names.
 _NAMED = 5
@@ -57,7 +56,7 @@ class SiteContents:
             entry, told['images'].value)
 
 
-class DrainSite(command.Lister):
+class DrainSite(verdict_lister.VerdictLister):
     """Let nothing new come to a site, and save what can be saved elsewhere.
 
     It cordons the site as "site cordon" does, and copies each image that no
@@ -65,8 +64,6 @@ class DrainSite(command.Lister):
     data are in the site's Ceph. They are listed, with what to do. The exit
     status is 1 if an image was not copied.
     """
-
-    has_failed = False
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
@@ -165,10 +162,6 @@ class DrainSite(command.Lister):
     def _failed(self, one, error):
         self.has_failed = True
         return 'copy image', one.id, f'{one.detail}: {error}', 'failed'
-
-    def run(self, parsed_args):
-        """Print what was done; return the exit status."""
-        return super().run(parsed_args) or int(self.has_failed)
 
 
 class RetireSite(change_command.ChangeCommand):

@@ -25,13 +25,7 @@ class CreateSite(change_command.ChangeCommand):
 
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
-        parser.add_argument(
-            '--zone', metavar='<zone>',
-            help='Availability zone of its hosts (default: the name of the '
-                 'site)')
-        parser.add_argument('--host', action='append', metavar='<host>',
-                            default=[],
-                            help='A host of nova-compute (may be repeated)')
+        add_place(parser)
         _add_metadata(parser)
         _add_wait(parser)
         return parser
@@ -165,6 +159,16 @@ def refuse_taken(entries, name, hosts):
                     f'{host} is in site {other.name}; nothing was '
                     'changed', 'Take it out with "openstack dcn site '
                     f'remove host {other.name} {host}"')
+
+
+def add_place(parser):
+    """Add what a site that is made has: a zone and hosts."""
+    parser.add_argument(
+        '--zone', metavar='<zone>',
+        help='Availability zone of its hosts (default: the name of the site)')
+    parser.add_argument('--host', action='append', metavar='<host>',
+                        default=[],
+                        help='A host of nova-compute (may be repeated)')
 
 
 def _add_metadata(parser):

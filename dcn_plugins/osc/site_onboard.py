@@ -8,18 +8,18 @@ interrupted calls the same command again.
 
 import time
 
-from osc_lib.command import command
-
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_change
+from dcn_plugins.osc import site_check
 from dcn_plugins.osc import site_edit
 from dcn_plugins.osc import site_findings
 from dcn_plugins.osc import site_probe
 from dcn_plugins.osc import site_survey
 from dcn_plugins.osc import step
+from dcn_plugins.osc import verdict_lister
 from dcn_plugins import sites
 
 #: Of the aggregate of a site that has never been open to all. Schedulers pass
@@ -34,7 +34,7 @@ LOOK_SECONDS = 5.0
 _CLOSED = frozenset(['site-closed', 'site-draining'])
 
 
-class OnboardSite(command.Lister):
+class OnboardSite(verdict_lister.VerdictLister):
     """Make a site of services that run, and open it when it has proved well.
 
     It makes the aggregate, closed; puts the hosts into it as Nova discovers
@@ -44,29 +44,12 @@ class OnboardSite(command.Lister):
     is 1. Call it again to go on.
     """
 
-    has_failed = False
-
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         change_command.add_arguments(parser)
-        parser.add_argument(
-            '--zone', metavar='<zone>',
-            help='Availability zone of its hosts (default: the name of the '
-                 'site)')
-        parser.add_argument('--host', action='append', metavar='<host>',
-                            default=[],
-                            help='A host of nova-compute (may be repeated)')
+        site_edit.add_place(parser)
         site_edit.add_labels(parser)
-        parser.add_argument(
-            '--ignore', action='append', metavar='<id>', default=[],
-            choices=sorted(finding.RULES),
-            help='Open it in spite of findings of this id (may be repeated)')
-        parser.add_argument(
-            '--volume-type', metavar='<type>',
-            help='Of the volume that is tried (default: that of the project)')
-        parser.add_argument(
-            '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
-            help='How long each trial may take (default: %(default)s)')
+        site_check.add_arguments(parser)
         parser.add_argument(
             '--wait-seconds', type=float, metavar='<seconds>', default=300.0,
             help='How long to wait for what is missing (default: '
@@ -93,10 +76,6 @@ class OnboardSite(command.Lister):
             self.log.warning('There is nothing to do: site %s is open and '
                              'well.', parsed_args.site)
         return change_command.HEADINGS, rows + waits
-
-    def run(self, parsed_args):
-        """Print what was done and what is missing; return the exit status."""
-        return super().run(parsed_args) or int(self.has_failed)
 
 
 class Walk:
