@@ -7,6 +7,7 @@ Copies to the stores that an image asks for:
 ``copy_hook``      notification driver ``dcn_copy``: the only thing that
                    Glance sees; puts image ids into the queue
 ``copy_trigger``   which notifications are a reason to look at an image
+``lazy_thread``    a thread that begins when it is needed
 ``copy_worker``    the one thread of a process that looks after the queue
 ``wait_list``      the queue: who is due next, each image once, bounded
 ``copy_request``   one image: look, ask, look again, until it is decided

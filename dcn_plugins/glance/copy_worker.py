@@ -7,6 +7,7 @@ import time
 from oslo_log import log as logging
 
 from dcn_plugins.glance import copy_request
+from dcn_plugins.glance import lazy_thread
 from dcn_plugins.glance import wait_list
 
 LOG = logging.getLogger(__name__)
@@ -16,8 +17,7 @@ class CopyWorker:
     """Look after images in the background, one request to Glance at a time.
 
     The thread starts with the first image and is a daemon: what still waits
-    when the process ends is lost. Under eventlet ``threading`` is patched by
-    the host process and this is a green thread; nothing here knows.
+    when the process ends is lost.
 
     :param image_api: an ``ImageAPI``.
     :param size: how many images may wait.
@@ -30,7 +30,7 @@ class CopyWorker:
         self._clock = clock
         self._list = wait_list.WaitList(size)
         self._changed = threading.Condition()
-        self._thread = None
+        self._thread = lazy_thread.LazyThread('dcn_copy', self._run)
         self._is_stopped = False
 
     def add(self, image_id):
@@ -44,12 +44,7 @@ class CopyWorker:
         with self._changed:
             is_added = self._list.add(
                 request, now + copy_request.FIRST_LOOK_SECONDS)
-            if self._thread is None:
-                thread = threading.Thread(
-                    target=self._run, name='dcn_copy', daemon=True)
-                thread.start()
-                # Only now: if it cannot be started, the next event tries.
-                self._thread = thread
+            self._thread.begin()
             self._changed.notify()
         return is_added
 
@@ -63,11 +58,7 @@ class CopyWorker:
         with self._changed:
             self._is_stopped = True
             self._changed.notify()
-            thread = self._thread
-        if thread is None:
-            return True
-        thread.join(timeout_seconds)
-        return not thread.is_alive()
+        return self._thread.join(timeout_seconds)
 
     def _run(self):
         while True:

@@ -16,6 +16,7 @@ from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import copy_removal
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
+from dcn_plugins.glance import lazy_thread
 from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import eviction
 from dcn_plugins.placement import image as images
@@ -85,23 +86,16 @@ class Evictor:
         self._compare_at = elapsed()
         self._is_away = False
         self._stopped = threading.Event()
-        self._thread = None
+        self._thread = lazy_thread.LazyThread('dcn_evict', self._run)
 
     def start(self):
         """Begin, unless it has begun."""
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, daemon=True,
-                                      name='dcn_evict')
-            thread.start()
-            self._thread = thread
+        self._thread.begin()
 
     def stop(self, timeout_seconds=None):
         """End the thread after the removal under way; return whether."""
         self._stopped.set()
-        if self._thread is None:
-            return True
-        self._thread.join(timeout_seconds)
-        return not self._thread.is_alive()
+        return self._thread.join(timeout_seconds)
 
     def _run(self):
         while not self._stopped.is_set():

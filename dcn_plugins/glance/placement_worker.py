@@ -16,6 +16,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.glance import evictor
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_jobs
+from dcn_plugins.glance import lazy_thread
 from dcn_plugins.glance import reconciler
 from dcn_plugins.placement import policy_file
 
@@ -92,7 +93,7 @@ class PlacementWorker:
         self._due = dict.fromkeys(('look', 'list', 'all'), clock())
         self._is_away = False
         self._is_stopped = False
-        self._thread = None
+        self._thread = lazy_thread.LazyThread('dcn_placement', self._run)
 
     def add(self, image_id):
         """Have an image looked at soon; return False when too many wait."""
@@ -117,7 +118,7 @@ class PlacementWorker:
 
         It is called by each request, and mostly does nothing.
         """
-        if self._thread is None:
+        if not self._thread.is_begun:
             with self._changed:
                 self._start()
 
@@ -126,21 +127,11 @@ class PlacementWorker:
         with self._changed:
             self._is_stopped = True
             self._changed.notify()
-            thread = self._thread
-        if thread is None:
-            return True
-        thread.join(timeout_seconds)
-        return not thread.is_alive()
+        return self._thread.join(timeout_seconds)
 
     def _start(self):
-        if self._thread is None:
-            thread = threading.Thread(target=self._run, daemon=True,
-                                      name='dcn_placement')
-            thread.start()
-            # Only now: if it cannot be started, the next event tries.
-            self._thread = thread
-            if self._evicting:
-                self._evicting.start()
+        if self._thread.begin() and self._evicting:
+            self._evicting.start()
         self._changed.notify()
 
     def _run(self):

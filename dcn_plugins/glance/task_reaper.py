@@ -7,6 +7,8 @@ import threading
 
 from oslo_log import log as logging
 
+from dcn_plugins.glance import lazy_thread
+
 LOG = logging.getLogger(__name__)
 
 #: Between two passes; each is a fifth longer or shorter, so that processes
@@ -19,8 +21,7 @@ class TaskReaper:
 
     The first pass is after a pause: a process that forks its workers has
     done so by then, and a program that is soon over asks nothing. Under
-    eventlet ``threading`` is patched by the host process and this is a green
-    thread; so it may use the database, and nothing here knows.
+    eventlet it is a green thread, so it may use the database.
 
     :param make: called by the thread; returns what has ``look()``, or
         ``None`` if there is nothing to do.
@@ -31,18 +32,17 @@ class TaskReaper:
     def __init__(self, make, moved=lambda: None):
         self._make = make
         self._moved = moved
-        self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = None
+        self._thread = lazy_thread.LazyThread(
+            'dcn_reaper', lambda: self._run(self._pid))
+        self._pid = None
 
     def start(self):
         """Start the thread, unless it has been; a later call does nothing."""
-        with self._lock:
-            if self._thread is None and not self._stopped.is_set():
-                self._thread = threading.Thread(
-                    target=self._run, args=(os.getpid(),), name='dcn_reaper',
-                    daemon=True)
-                self._thread.start()
+        if not self._thread.is_begun and not self._stopped.is_set():
+            # A green thread first runs later, maybe in a child.
+            self._pid = os.getpid()
+            self._thread.begin()
 
     def stop(self, timeout_seconds=None):
         """End the thread after the pass under way; return whether it did.
@@ -50,11 +50,7 @@ class TaskReaper:
         :param timeout_seconds: how long to wait for that; 0: not at all.
         """
         self._stopped.set()
-        thread = self._thread
-        if thread is None:
-            return True
-        thread.join(timeout_seconds)
-        return not thread.is_alive()
+        return self._thread.join(timeout_seconds)
 
     def _run(self, pid):
         tasks = None

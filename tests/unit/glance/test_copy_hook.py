@@ -102,7 +102,7 @@ class CopyHookTest(testtools.TestCase):
         copy_hook.wake()
         hook = self.make(self.make_conf('[dcn]\nauth_type = none\n'))
         copy_hook.wake()
-        self.assertIsNone(self.worker_of(hook)._thread)
+        self.assertFalse(self.worker_of(hook)._thread.is_begun)
         copy_hook._shared = None
         hook = self.make(self.make_conf(
             '[dcn]\nplacement_policy_file = /p\nplacement_jobs_url = '

@@ -262,7 +262,7 @@ class RoundTest(placement_case.PlacementCase):
         begun = []
         worker._start = lambda: begun.append(1)
         worker.start()
-        worker._thread = threading.current_thread()
+        worker._thread = types.SimpleNamespace(is_begun=True)
         worker.start()
         self.assertEqual([1], begun)
 

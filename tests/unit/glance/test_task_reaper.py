@@ -78,8 +78,7 @@ class TaskReaperTest(testtools.TestCase):
     def test_there_is_nothing_to_do(self):
         reaper = self.make(lambda: None)
         reaper.start()
-        reaper._thread.join(WAIT_SECONDS)
-        self.assertFalse(reaper._thread.is_alive())
+        self.assertTrue(reaper._thread.join(WAIT_SECONDS))
 
     def test_in_a_child_that_has_inherited_the_thread(self):
         tasks, moved = FakeTasks(), []
