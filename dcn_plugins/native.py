@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads and sockets of the operating system, also under eventlet.
+"""Threads, sockets and Python itself, also under eventlet or uWSGI.
 
 A service that runs under eventlet has one thread for everything, and a call of
 a C library stops all of it. What keeps a lease alive has to go on meanwhile,
@@ -9,6 +9,7 @@ a log handler of the service.
 
 import http.client
 import importlib
+import os
 import sys
 
 
@@ -33,6 +34,13 @@ def module(name):
         return patcher.original('ssl')
     finally:
         sys.modules['socket'] = patched
+
+
+def interpreter():
+    """Return a Python with our modules: uWSGI is none itself."""
+    if os.path.basename(sys.executable or '').startswith('python'):
+        return sys.executable
+    return os.path.join(sys.prefix, 'bin', 'python3')
 
 
 def ssl_context(ca_cert=None, certificate=None, key=None, is_native=True):

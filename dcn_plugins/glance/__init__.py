@@ -43,6 +43,12 @@ How copies leave, by the same policy:
 ``copy_users``    what was cloned from a copy
 ================  ========================================================
 
+How copies are compared with what Glance says, when somebody asks from afar:
+
+================  ========================================================
+``scrub_worker``  the one thread of a process that has it done
+================  ========================================================
+
 How RBD stores are filled, whoever asks:
 
 ==================  ======================================================

@@ -8,6 +8,7 @@ import socket
 from dcn_plugins.locking import connection
 from dcn_plugins.locking import locks
 from dcn_plugins.placement import connected
+from dcn_plugins.placement import image_scrubs
 from dcn_plugins.placement import job_claims
 from dcn_plugins.placement import job_reports
 from dcn_plugins.placement import jobs
@@ -40,6 +41,7 @@ class PlacementJobs:
         self.numbers = numbers.Numbers(client, prefix)
         self.claims = job_claims.JobClaims(client, own, prefix, self.holder)
         self.removals = removals.Removals(client, prefix)
+        self.scrubs = image_scrubs.ImageScrubs(client, prefix)
         self.locks = locks.Locks(client, own, f'{prefix}/l',
                                  holder=self.holder)
 

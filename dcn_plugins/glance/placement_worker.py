@@ -18,6 +18,7 @@ from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_jobs
 from dcn_plugins.glance import lazy_thread
 from dcn_plugins.glance import reconciler
+from dcn_plugins.glance import scrub_worker
 from dcn_plugins.placement import policy_file
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def made(conf, found):
             note=found.numbers.note),
         conf.dcn.copy_queue_size, conf.dcn.placement_reconcile_seconds,
         conf.dcn.placement_parallel_images,
-        evicting=evictor.made(conf, found))
+        beside=[evictor.made(conf, found), scrub_worker.made(conf, found)])
 
 
 class PlacementWorker:
@@ -69,12 +70,13 @@ class PlacementWorker:
     :param api: :class:`~dcn_plugins.glance.image_api.ImageAPI`.
     :param compared: :class:`~dcn_plugins.glance.reconciler.Reconciler`.
     :param size: how many images may be announced and not looked at.
-    :param evicting: :class:`~dcn_plugins.glance.evictor.Evictor` with a
-        thread of its own, which begins and ends with this one; or ``None``.
+    :param beside: what has threads of its own, which begin and end with this
+        one: an :class:`~dcn_plugins.glance.evictor.Evictor` and a
+        :class:`~dcn_plugins.glance.scrub_worker.ScrubWorker`.
     """
 
     def __init__(self, found, api, compared, size, reconcile_seconds,
-                 parallel, clock=time.monotonic, evicting=None):
+                 parallel, clock=time.monotonic, beside=()):
         self._found = found
         self._api = api
         self._reconciler = compared
@@ -82,7 +84,7 @@ class PlacementWorker:
         self._reconcile_seconds = reconcile_seconds
         self._parallel = parallel
         self._clock = clock
-        self._evicting = evicting
+        self._beside = tuple(beside)
         self._changed = threading.Condition()
         self._announced = collections.OrderedDict()
         self._deleted = collections.OrderedDict()
@@ -130,8 +132,9 @@ class PlacementWorker:
         return self._thread.join(timeout_seconds)
 
     def _start(self):
-        if self._thread.begin() and self._evicting:
-            self._evicting.start()
+        if self._thread.begin():
+            for other in self._beside:
+                other.start()
         self._changed.notify()
 
     def _run(self):
@@ -140,8 +143,8 @@ class PlacementWorker:
             with self._changed:
                 if not self._is_stopped:
                     self._changed.wait(pause)
-        if self._evicting:
-            self._evicting.stop(STOP_SECONDS)
+        for other in self._beside:
+            other.stop(STOP_SECONDS)
         self._give_back()
 
     def _round(self):

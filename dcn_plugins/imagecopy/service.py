@@ -5,7 +5,6 @@ import contextlib
 import dataclasses
 import logging
 import os
-import sys
 import time
 
 from dcn_plugins import exceptions
@@ -81,7 +80,7 @@ class _Copy:
         subprocess = native.module('subprocess')
         # Nothing of a request is in the command.
         self._process = subprocess.Popen(  # nosec B603
-            [_interpreter(), '-m', _MODULE, str(os.getpid())],
+            [native.interpreter(), '-m', _MODULE, str(os.getpid())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, bufsize=0,
             env={**heap.SETTINGS, **os.environ})
@@ -215,10 +214,3 @@ class _Copy:
         # Whoever has asked for the copy may have left.
         with contextlib.suppress(exceptions.CopyCancelled):
             self._log(level, text, *args)
-
-
-def _interpreter():
-    """Return a Python with our modules: uWSGI is none itself."""
-    if os.path.basename(sys.executable or '').startswith('python'):
-        return sys.executable
-    return os.path.join(sys.prefix, 'bin', 'python3')

@@ -68,6 +68,7 @@ Images, jobs, locks:
 ``image``           ``dcn image list|show|copy|policy explain``
 ``image_eviction``  one request for a removal, and what becomes of it
 ``image_evict``     ``dcn image evict``
+``image_scrub``     ``dcn image scrub``
 ``job``             ``dcn job list|show|retry|cancel|pause|resume``
 ``locked``          who holds a lock, waits, or has died with it (pure)
 ``lock_list``       all locks of one etcd

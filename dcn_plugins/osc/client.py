@@ -18,6 +18,7 @@ from dcn_plugins.osc import lock_list
 from dcn_plugins.osc import memory
 from dcn_plugins.osc import settings
 from dcn_plugins.placement import connected
+from dcn_plugins.placement import image_scrubs
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import policy_text
 from dcn_plugins.placement import removals
@@ -93,6 +94,14 @@ class Client:
         """
         self._need_placement()
         return removals.Removals(*self._placement)
+
+    def needed_scrubs(self):
+        """Return all requests of the cloud to compare copies.
+
+        :raises ConfigError: if no etcd is named.
+        """
+        self._need_placement()
+        return image_scrubs.ImageScrubs(*self._placement)
 
     def _need_placement(self):
         if self._placement is None:

@@ -44,4 +44,11 @@ How copies leave the stores where a policy does not keep them:
 ``removal_requests``  what is asked of etcd, and what it means (pure)
 ``removals``          begin, change, end; and notes of copies
 ====================  ====================================================
+
+How copies are compared with what Glance says:
+
+================  ========================================================
+``image_scrub``   one request, and its answer (pure)
+``image_scrubs``  all of them, in etcd
+================  ========================================================
 """

@@ -8,6 +8,7 @@ Below the prefix of the namespace::
                      second line how far the copy is
     t/IMAGE          tombstone: the image was deleted, and when
     e/IMAGE          removal: a copy of the image is leaving
+    s/IMAGE          somebody wants the copies of the image compared
     b                written when somebody begins to wait for a job
 
 So there are two keys at most for an image and a store. A step of a job is one

@@ -15,6 +15,7 @@ from tooz import coordination
 
 from dcn_plugins.osc import explain
 from dcn_plugins.osc import image
+from dcn_plugins.osc import image_scrub
 from dcn_plugins.osc import job
 from dcn_plugins.osc import lock
 from dcn_plugins.osc import plugin
@@ -23,6 +24,7 @@ from dcn_plugins.osc import site_check
 from dcn_plugins.placement import job as steps
 from tests.contracts import pane_contract
 from tests.integration import lab_case
+from tests.lab.services import ceph
 from tests.lab.services import etcd
 from tests.lab.services import nova
 from tests.lab.services import settings
@@ -321,6 +323,30 @@ default:
         self.assertEqual([], self.table(
             site_check.CheckSite, self.near, '--site-seconds', '20',
             '--service-seconds', '60'))
+
+
+class ScrubTest(PaneCase):
+    """A glance-api compares the copies of an image for whoever asks."""
+
+    def setUp(self):
+        super().setUp()
+        # Those of the glance-api of the lab.
+        self.settings['jobs_url'] = etcd.coordination_url(self.lab, 'central')
+
+    def scrub(self, image_id):
+        return [(row['Kind'], row['Store']) for row in self.table(
+            image_scrub.ScrubImage, image_id, '--deep', '--grace-seconds',
+            '0', '--wait-seconds', '300')]
+
+    def test_a_snapshot_that_is_not_protected(self):
+        image_id = self.import_image(['central', self.near])
+        self.assertEqual([], self.scrub(image_id))
+        name = f'images/{image_id}@snap'
+        ceph.rbd(self.lab, self.near, 'snap', 'unprotect', name)
+        self.assertEqual([('snapshot-unprotected', self.near)],
+                         self.scrub(image_id))
+        ceph.rbd(self.lab, self.near, 'snap', 'protect', name)
+        self.assertEqual([], self.scrub(image_id))
 
 
 class OnboardTest(PaneCase):

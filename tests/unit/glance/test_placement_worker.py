@@ -318,7 +318,7 @@ class ThreadTest(placement_case.PlacementCase):
         process.close = lambda: (done.append('closed'), close())
         worker = placement_worker.PlacementWorker(
             process, self.api, self.reconciler, 10, 300, 2,
-            evicting=evicting)
+            beside=[evicting])
         worker.start()
         worker.add('image-1')
         self.assertTrue(worker.stop(WAIT_SECONDS))
