@@ -6,6 +6,7 @@ the cloud's own reason when it has not.
 """
 
 import functools
+import json
 import re
 import time
 
@@ -362,10 +363,17 @@ class Workflow:
         name = f'{server_id}_disk'
         if name not in self.rbd_images(site, 'vms'):
             return False
+        # Ceph takes half a minute to forget a guest that was killed.
+        deadline.wait(f'{name} being let go by its last guest',
+                      lambda: not self._watchers(site, f'vms/{name}'), 90, 1)
         ceph.rbd(self.lab, site, 'snap', 'purge', '--no-progress',
                  f'vms/{name}')
         ceph.rbd(self.lab, site, 'rm', '--no-progress', f'vms/{name}')
         return True
+
+    def _watchers(self, site, image):
+        return json.loads(ceph.rbd(self.lab, site, 'status', '--format',
+                                   'json', image))['watchers']
 
     def rbd_images(self, site, pool):
         """Return the names of the RBD images in a pool."""
