@@ -16,9 +16,9 @@ from oslo_log import log as logging
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
+from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import lazy_thread
-from dcn_plugins.glance import rbd_stores
 from dcn_plugins import native
 from dcn_plugins.placement import image_scrub as steps
 
@@ -41,10 +41,8 @@ def made(conf, found):
     :param conf: of Glance.
     :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
     """
-    own = {store for store in conf.enabled_backends or {}
-           if rbd_stores.place(conf, store)}
-    return ScrubWorker(found, image_api.ImageAPI(conf), frozenset(own),
-                       conf.config_file)
+    return ScrubWorker(found, image_api.ImageAPI(conf),
+                       copy_users.CopyUsers(conf).stores(), conf.config_file)
 
 
 class ScrubWorker:
@@ -53,7 +51,7 @@ class ScrubWorker:
     The thread is a daemon: what it had in hand, another process takes.
 
     :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
-    :param own: names of the RBD stores of this glance-api.
+    :param own: names of the stores of this glance-api.
     :param files: of its configuration.
     """
 

@@ -76,7 +76,7 @@ class ShellTest(ShellCase):
         ran = self.openstack('complete')
         self.assertEqual(0, ran.returncode, ran.stderr)
         self.assertIn("cmds_dcn_site='add check cordon create delete drain "
-                      "list remove render retire set show uncordon'",
+                      "list onboard remove render retire set show uncordon'",
                       ran.stdout)
 
 
