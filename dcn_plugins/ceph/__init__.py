@@ -5,6 +5,7 @@
 ``client_pool``      connections to Ceph, each for one operation at a time
 ``guarded_rbd``      librbd as a driver sees it, with each change asked for
 ``fence``            cuts single clients off, before somebody else works on
+``dead_locks``       takes librbd's locks from those who were cut off
 ``addresses``        which client instance that is (pure)
 ``markers``          what proves that an operation may have begun
 ``importer``         a file to an image, an image to a file

@@ -136,13 +136,17 @@ class Backend:
         return markers.Markers(client.ioctx(self.pool), off_hub)
 
     def fence(self, client, addresses):
-        """Cut clients off from Ceph.
+        """Cut clients off from Ceph; return whether they are.
+
+        They are not if ``[dcn] fence`` says so.
 
         :param client: the one that does it.
         :raises CephError: if it could not be done.
         """
-        if CONF.dcn.fence == 'blocklist':
-            self._fence(client).blocklist(addresses)
+        if CONF.dcn.fence != 'blocklist':
+            return False
+        self._fence(client).blocklist(addresses)
+        return True
 
     def fence_kind(self):
         """Return what becomes of whoever has lost a lock of the driver.

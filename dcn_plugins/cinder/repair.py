@@ -13,6 +13,8 @@ import types
 from cinder import exception
 from oslo_log import log as logging
 
+from dcn_plugins.ceph import dead_locks
+from dcn_plugins.cinder import backend as backends
 from dcn_plugins.cinder import lock_table
 from dcn_plugins import exceptions
 
@@ -74,6 +76,31 @@ def end(backend, operation, intent):
             name, min(operation.touched.wishes),
             'this version of dcn_plugins does not know it')
     return _ENDS[name](_Site(backend, operation), intent) or []
+
+
+def unlock(backend, operation, intent, cut_off):
+    """Take librbd's locks of images from those who were cut off.
+
+    Else librbd has them cut off once more, for each image, which takes the
+    monitors a second. Nothing depends on it: what could not be done, librbd
+    does in its way.
+
+    :param cut_off: addresses of clients in Ceph's blocklist.
+    """
+    if not cut_off:
+        return
+    site = _Site(backend, operation)
+    source = intent.get('source')
+    names = [intent.get('image'), source, source and f'{source}.deleted',
+             *(image for image, _snapshot in intent.get('ancestors') or ())]
+    for name in dict.fromkeys(filter(None, names)):
+        try:
+            site.unlock(name, cut_off)
+        except exceptions.DCNError:
+            raise
+        # Whatever librbd and librados say.
+        except Exception as exc:
+            LOG.debug('The lock of %s is left to librbd: %s', name, exc)
 
 
 def collect(backend, lock_guard, image):
@@ -174,6 +201,19 @@ class _Site:
 
     def image(self, name, pool=None, **options):
         return self.rbd.Image(self.ioctx(pool), name, **options)
+
+    def unlock(self, name, cut_off):
+        """Take the lock of an image from whoever was cut off with it."""
+        try:
+            with self.image(name, read_only=True) as opened:
+                owners = dead_locks.owners(opened.list_lockers(), cut_off)
+                image_id = opened.id() if owners else None
+        except self.rbd.ImageNotFound:
+            return
+        for client, cookie in owners:
+            self.operation.check('break_lock')
+            backends.off_hub(dead_locks.release, self.ioctx(), image_id,
+                             client, cookie)
 
     def has_image(self, name, pool=None):
         try:

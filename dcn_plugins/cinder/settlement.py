@@ -173,9 +173,9 @@ class Settlement:
         left = max(0.0, deadline - session.clock())
         with self._guard.locked(operation, left, fence,
                                 fence.markers) as replaced:
-            return self._repaired(operation, known, replaced)
+            return self._repaired(operation, known, replaced, fence.cut_off)
 
-    def _repaired(self, operation, known, replaced):
+    def _repaired(self, operation, known, replaced, cut_off):
         """Repair what had begun; return deleted images that lost a clone."""
         begun = _begun(replaced)
         for claim, record in known.items():
@@ -186,11 +186,12 @@ class Settlement:
         for record in begun.values():
             LOG.warning('%s: it is ended now', LeftBehind([record]))
             for intent in record.intents:
-                orphans += self._ended(operation, intent)
+                orphans += self._ended(operation, intent, cut_off)
         return orphans
 
-    def _ended(self, operation, intent):
+    def _ended(self, operation, intent, cut_off):
         try:
+            repair.unlock(self._backend, operation, intent, cut_off)
             return repair.end(self._backend, operation, intent)
         except exceptions.DCNError:
             raise
@@ -210,6 +211,8 @@ class _Fence:
         self._known = known
         # A client that nobody had before: what it has left, it has ended.
         self._is_fenced = set(own.get().addresses)
+        #: Addresses of those that are in Ceph's blocklist since.
+        self.cut_off = set()
 
     def __call__(self, entries):
         """Fence the holders of some entries; see ``Locks.acquire``."""
@@ -236,7 +239,8 @@ class _Fence:
         wanted = {address for record in records
                   for address in record.addresses} - self._is_fenced
         if wanted:
-            self._backend.fence(self._own.get(), sorted(wanted))
+            if self._backend.fence(self._own.get(), sorted(wanted)):
+                self.cut_off |= wanted
             self._is_fenced |= wanted
         return bool(wanted)
 

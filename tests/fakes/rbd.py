@@ -94,6 +94,8 @@ class _Header:
     written: dict = dataclasses.field(default_factory=dict)
     metadata: dict = dataclasses.field(default_factory=dict)
     settings: dict = dataclasses.field(default_factory=dict)
+    #: Each owner of the lock, as ``(client, cookie, address)``.
+    lockers: list = dataclasses.field(default_factory=list)
     features: int = RBD_FEATURE_FAST_DIFF
 
 
@@ -298,6 +300,11 @@ class Image:
         return _moment(self._header.created)
 
     modify_timestamp = create_timestamp
+
+    def list_lockers(self):
+        lockers = list(self._header.lockers)
+        return lockers and {'tag': 'internal', 'exclusive': True,
+                            'lockers': lockers}
 
     def watchers_list(self):
         return iter(list(self._header.watchers))

@@ -233,6 +233,18 @@ class Ioctx(rados.Ioctx):
         self.process.step(Step('rados', 'read', None,
                                lambda: call(read_op, oid)))
 
+    def execute(self, key, kind, method, data):
+        self.process.step(Step('rados', f'{kind} {method}', None,
+                               lambda: self._execute(key, data)))
+
+    def _execute(self, key, data):
+        header = self.pool.headers[key.removeprefix('rbd_header.')]
+        left = [owner for owner in header.lockers
+                if owner[1].encode() not in data]
+        if left == header.lockers:
+            raise rados.ObjectNotFound('no such owner', rados.errno.ENOENT)
+        header.lockers[:] = left
+
     def close(self):
         pass
 

@@ -123,6 +123,50 @@ class SweepTest(SettlementTestCase):
         self.assertEqual(set(), self.site.cluster.blocklist)
         self.assertEqual(['volume-1'], self.images())
 
+    def lock_of(self, image, address):
+        """Let somebody have the lock of an image that librbd takes."""
+        pool = self.site.pools['gold']
+        lockers = pool.header(image).lockers
+        lockers.append(('client.7', f'auto {len(lockers)}', address))
+        return lockers
+
+    def dead_address(self):
+        left, = set(self.site.markers().values())
+        address, = json.loads(left)['addresses']
+        return address
+
+    def test_takes_the_locks_of_the_dead_and_of_nobody_else(self):
+        self.half_a_clone()
+        lockers = self.lock_of('volume-1', self.dead_address())
+        self.lock_of('volume-1', '127.0.0.1:0/99')
+        self.assertEqual(1, self.two.sweep())
+        self.assertEqual(['127.0.0.1:0/99'],
+                         [address for _client, _cookie, address in lockers])
+        self.assertEqual([], self.snapshots('volume-1'))
+
+    def test_takes_no_lock_if_nobody_is_cut_off(self):
+        self.site.conf.set_override('fence', 'none', 'dcn')
+        self.half_a_clone()
+        lockers = self.lock_of('volume-1', self.dead_address())
+        for header in self.site.pools['gold'].headers.values():
+            header.watchers.clear()
+        self.assertEqual(1, self.two.sweep())
+        self.assertEqual(1, len(lockers))
+
+    def test_a_lock_that_cannot_be_taken_is_left_to_librbd(self):
+        self.half_a_clone()
+        lockers = self.lock_of('volume-1', self.dead_address())
+
+        def refuse(process, count, step):
+            if step.call == 'lock break_lock':
+                raise step.failure(False)
+            return process.run(step)
+
+        with rbd_site.hooked(self.two, refuse):
+            self.assertEqual(1, self.two.sweep())
+        self.assertEqual(1, len(lockers))
+        self.assertNothingLeft()
+
     def test_leaves_the_record_of_another_backend(self):
         self.leave(record(wishes={'a': 'x'}, fsid='other'))
         self.leave(record(wishes={'b': 'x'}, pool='iron'))
