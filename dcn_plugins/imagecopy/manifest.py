@@ -10,7 +10,8 @@ the content that had that hash.
 import array
 import base64
 import dataclasses
-import json
+
+from dcn_plugins import json_fields
 
 # A text of 11 kB, at most.
 _MOST_SEGMENTS = 1024
@@ -105,13 +106,13 @@ class Proof:
 
     def to_text(self):
         """Return it as a text of at most 12 kB."""
-        return json.dumps(dataclasses.asdict(self))
+        return json_fields.text_of(self)
 
     @classmethod
     def from_text(cls, text):
         """Return the proof in a text, or ``None`` if it holds none."""
         try:
-            found = cls(**json.loads(text))
+            found = cls(**json_fields.values_of(cls, text))
             _unpacked(found.digests)
             return found
         except (TypeError, ValueError):

@@ -7,7 +7,8 @@ is told of it.
 """
 
 import dataclasses
-import json
+
+from dcn_plugins import json_fields
 
 #: Names of the attributes.
 KEY, PROOF_KEY = 'dcn.copy', 'dcn.proof'
@@ -30,13 +31,14 @@ class Record:
     begun_at: int
 
     def to_text(self):
-        return json.dumps(dataclasses.asdict(self))
+        """Return it as a text."""
+        return json_fields.text_of(self)
 
     @classmethod
     def from_text(cls, text):
         """Return the record in a text, or ``None`` if it holds none."""
         try:
-            found = cls(**json.loads(text))
+            found = cls(**json_fields.values_of(cls, text))
             int(found.size), int(found.begun_at)
             return found
         except (TypeError, ValueError):

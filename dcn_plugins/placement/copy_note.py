@@ -9,6 +9,8 @@ first seen, and is moved on by whatever shows that it is in use.
 import dataclasses
 import json
 
+from dcn_plugins import json_fields
+
 #: A copy that Glance did not remove is tried again after these, at last.
 FIRST_SECONDS, SELDOM_SECONDS = 300.0, 86400.0
 
@@ -55,7 +57,7 @@ def used(note, now):
 
 def text_of(note):
     """Return a note as a text for etcd."""
-    return json.dumps(dataclasses.asdict(note))
+    return json_fields.text_of(note)
 
 
 def note_of(text):

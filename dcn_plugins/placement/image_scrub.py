@@ -7,7 +7,8 @@ found is written into the same key, which whoever has asked removes.
 """
 
 import dataclasses
-import json
+
+from dcn_plugins import json_fields
 
 #: How long a request, and an answer that nobody fetches, are kept.
 KEEP_SECONDS = 3600.0
@@ -58,16 +59,13 @@ def is_over(scrub, now):
 
 def text_of(scrub):
     """Return a request as a text for etcd."""
-    return json.dumps(dataclasses.asdict(scrub))
+    return json_fields.text_of(scrub)
 
 
 def scrub_of(text):
     """Return the :class:`ImageScrub` of a text, ``None`` if it is none."""
     try:
-        values = json.loads(text)
-        known = {field.name for field in dataclasses.fields(ImageScrub)}
-        found = ImageScrub(**{name: value for name, value in values.items()
-                              if name in known})
+        found = ImageScrub(**json_fields.values_of(ImageScrub, text))
         float(found.registered_at), float(found.grace_seconds)
         return found
     except (AttributeError, TypeError, ValueError):

@@ -15,6 +15,7 @@ import enum
 import json
 
 from dcn_plugins import day_part
+from dcn_plugins import json_fields
 
 #: A try costs little when a site is away, and until then it is not known that
 #: it is back: so at first it is tried about once a minute, for half an hour,
@@ -250,12 +251,10 @@ def job_of(text):
     What a later version has added is not looked at.
     """
     try:
-        values = json.loads(text)
+        values = json_fields.values_of(Job, text)
         values['state'] = State(values['state'])
         values['windows'] = tuple(values.get('windows', ()))
-        known = {field.name for field in dataclasses.fields(Job)}
-        job = Job(**{name: value for name, value in values.items()
-                     if name in known})
+        job = Job(**values)
         # All that is counted or compared.
         float(job.registered_at), float(job.due_at), float(job.deadline or 0)
         int(job.priority), int(job.tries), int(job.failures)

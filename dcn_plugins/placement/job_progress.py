@@ -5,6 +5,8 @@ import dataclasses
 import json
 import math
 
+from dcn_plugins import json_fields
+
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
@@ -38,7 +40,7 @@ class Progress:
 
 def text_of(progress):
     """Return a progress as a text of one line."""
-    return json.dumps(dataclasses.asdict(progress))
+    return json_fields.text_of(progress)
 
 
 def progress_of(text):

@@ -11,7 +11,8 @@ other copy of the image leaves and none comes.
 """
 
 import dataclasses
-import json
+
+from dcn_plugins import json_fields
 
 #: How long one worker has for a removal before another one takes it over. It
 #: needs no clock to be right: whoever is late finds that it was taken.
@@ -123,16 +124,13 @@ def is_quiet(removal, now):
 
 def text_of(removal):
     """Return a removal as a text for etcd."""
-    return json.dumps(dataclasses.asdict(removal))
+    return json_fields.text_of(removal)
 
 
 def removal_of(text):
     """Return the :class:`Removal` of a text, ``None`` if it is none."""
     try:
-        values = json.loads(text)
-        known = {field.name for field in dataclasses.fields(Removal)}
-        removal = Removal(**{name: value for name, value in values.items()
-                             if name in known})
+        removal = Removal(**json_fields.values_of(Removal, text))
         float(removal.due_at), float(removal.asked_at or 0)
         return removal
     except (AttributeError, TypeError, ValueError):

@@ -4,6 +4,8 @@
 import dataclasses
 import json
 
+from dcn_plugins import json_fields
+
 
 @dataclasses.dataclass(frozen=True)
 class Tally:
@@ -30,7 +32,7 @@ class Tally:
 
 def text_of(tally):
     """Return a tally as a text for etcd."""
-    return json.dumps(dataclasses.asdict(tally))
+    return json_fields.text_of(tally)
 
 
 def tally_of(text):
