@@ -27,6 +27,9 @@ class ScrubWorkerTest(placement_case.PlacementCase):
         self.scripts = self.useFixture(fixtures.TempDir()).path
         self.useFixture(fixtures.EnvironmentVariable(
             'PYTHONPATH', os.pathsep.join([self.scripts, *sys.path])))
+        # Two scripts of one second and one length would be one to Python.
+        self.useFixture(fixtures.EnvironmentVariable(
+            'PYTHONDONTWRITEBYTECODE', '1'))
         for name, value in (('_MODULE', 'script'), ('POLL_SECONDS', 0.01),
                             ('WANTED_SECONDS', 0.05)):
             self.useFixture(fixtures.MonkeyPatch(
