@@ -6,6 +6,7 @@ Each method returns what the API says, as dictionaries, and raises
 take.
 """
 
+import json
 import urllib.parse
 import uuid
 
@@ -190,6 +191,13 @@ class Cloud:
         """Return a volume."""
         return self.volume.get(f'/volumes/{volume_id}', seconds)['volume']
 
+    def volumes_with(self, key, value, seconds):
+        """Return the volumes of our project whose metadata say something."""
+        query = urllib.parse.urlencode(
+            {'metadata': json.dumps({key: value})})
+        return _pages(self.volume, '/volumes/detail', 'volumes',
+                      'volumes_links', seconds, query)
+
     def create_volume(self, values, seconds):
         """Ask for a volume; return it as it is at once."""
         return self.volume.call('POST', '/volumes', seconds,
@@ -264,6 +272,12 @@ class Cloud:
             {'method': {'name': 'copy-image'}, 'stores': list(stores),
              # The default, true, takes away what has been copied already.
              'all_stores_must_succeed': False})
+
+    def images_with(self, key, value, seconds):
+        """Return images with a property, the first page of them."""
+        query = urllib.parse.urlencode({key: value, 'visibility': 'all'})
+        return self.image.get(f'{self._v2()}/images?{query}',
+                              seconds)['images']
 
     def create_image(self, values, seconds):
         """Make an image without data; return it."""

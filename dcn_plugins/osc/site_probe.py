@@ -2,7 +2,8 @@
 """Do at a site what users do there, and remove it again.
 
 Each probe has a name of its own and is removed whatever comes out. One whose
-removal has failed is a finding, with its id: nobody else knows of it.
+removal has failed is a finding, with its id: nobody else knows of it. Those of
+a check that was killed are found by the next one.
 """
 
 import contextlib
@@ -13,11 +14,18 @@ import uuid
 from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import locks
+from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import reading
 
 #: How the names of all probes begin.
 PREFIX = 'dcn-probe-'
+
+#: Metadata of a volume and property of an image: the site that it probes.
+MARK = 'dcn_probe'
+
+#: A probe that is older is of a check that has ended.
+OLD_SECONDS = 3600.0
 
 #: Between two looks at what is made or deleted.
 LOOK_SECONDS = 0.5
@@ -37,7 +45,7 @@ class SiteProbe:
     """
 
     def __init__(self, client, entry, service_seconds, probe_seconds,
-                 clock=time.monotonic, sleep=time.sleep):
+                 clock=time.monotonic, sleep=time.sleep, now=time.time):
         self._client = client
         self._cloud = client.cloud
         self._entry = entry
@@ -45,6 +53,7 @@ class SiteProbe:
         self._seconds = probe_seconds
         self._clock = clock
         self._sleep = sleep
+        self._now = now
         self._name = f'{PREFIX}{uuid.uuid4()}'
         self._left = []
 
@@ -60,6 +69,7 @@ class SiteProbe:
         for store in self._entry.stores:
             probes['image', store] = (
                 lambda _seconds, store=store: self._image(store))
+        earlier = self._earlier()
         # Each ends by itself, with its removal: that is not cut off.
         told = reading.read_all(
             probes, 2 * self._seconds + 4 * self._service_seconds)
@@ -80,9 +90,30 @@ class SiteProbe:
                     'probe-image-failed', f'An image in {key[1]}: '
                     f'{fact.problem}', store=key[1]))
         return found + [finding.finding(
-            'probe-left-behind', f'The {kind} {self._name} was not removed: '
+            'probe-left-behind', f'The {kind} {name} was not removed: '
             f'{problem}', kind=kind, id=number)
-            for kind, number, problem in self._left]
+            for kind, number, name, problem in earlier + [
+                (kind, number, self._name, problem)
+                for kind, number, problem in self._left]]
+
+    def _earlier(self):
+        """Return what checks before have left: kind, id, name, why."""
+        found = []
+        for kind, listed in (('volume', self._cloud.volumes_with),
+                             ('image', self._cloud.images_with)):
+            # What does not answer is found by what is tried next.
+            with contextlib.suppress(exceptions.DCNError):
+                found += [
+                    (kind, one['id'], one['name'],
+                     'the check that has made it was interrupted')
+                    for one in listed(MARK, self._entry.name,
+                                      self._service_seconds)
+                    if self._is_old(one)]
+        return found
+
+    def _is_old(self, thing):
+        made_at = facts.seconds_of(thing.get('created_at'))
+        return made_at is not None and self._now() > made_at + OLD_SECONDS
 
     def _lock(self, _seconds):
         settings, connection = self._client.lock_connection_of(
@@ -105,6 +136,7 @@ class SiteProbe:
     def _volume(self, zone, volume_type):
         made = self._cloud.create_volume({
             'name': self._name, 'size': _VOLUME_GIB, 'availability_zone': zone,
+            'metadata': {MARK: self._entry.name},
             **({'volume_type': volume_type} if volume_type else {})},
             self._service_seconds)
         number = made['id']
@@ -145,7 +177,8 @@ class SiteProbe:
             'name': self._name, 'disk_format': 'raw',
             'container_format': 'bare', 'visibility': 'private',
             # Nobody shall copy it meanwhile.
-            'dcn_sites': 'none'}, self._service_seconds)
+            'dcn_sites': 'none', MARK: self._entry.name},
+            self._service_seconds)
         number = made['id']
         data = os.urandom(_IMAGE_BYTES)
         with self._removed('image', number, lambda number:

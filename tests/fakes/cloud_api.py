@@ -101,7 +101,8 @@ class Answers:
         found = [image for image in self.images
                  if str(image['os_hidden']).lower() == query.get(
                      'os_hidden', 'false')
-                 and query.get('name', image['name']) == image['name']]
+                 and query.get('name', image['name']) == image['name']
+                 and query.get('dcn_probe') in (None, image.get('dcn_probe'))]
         return 200, {'images': found}
 
     def _image(self, image_id):
@@ -214,6 +215,11 @@ class Answers:
         return (404, {'itemNotFound': {'message': 'none'}}) if (
             found is None) else (200, {'volume': found})
 
+    def _with_metadata(self, text):
+        wanted = json.loads(text or '{}').items()
+        return [found for found in self.volumes.values()
+                if wanted <= found.get('metadata', {}).items()]
+
     def _create_volume(self, query, body):
         asked = body['volume']
         if asked['availability_zone'] not in {
@@ -222,14 +228,15 @@ class Answers:
         return 202, {'volume': self.add_volume(
             f'{asked["availability_zone"]}-vol-0@ceph',
             asked['availability_zone'], status=self.new_volume_status,
-            name=asked['name'])}
+            name=asked['name'], metadata=asked.get('metadata') or {})}
 
     def _delete_volume(self, number, query, body):
         del self.volumes[number]
         return 202, None
 
     def _create_image(self, query, body):
-        made = self.add_image(body['name'], [], dcn_sites=body['dcn_sites'])
+        made = self.add_image(body['name'], [], dcn_sites=body['dcn_sites'],
+                              dcn_probe=body['dcn_probe'])
         made['status'] = 'queued'
         return 201, made
 
@@ -314,7 +321,8 @@ class Answers:
          lambda self, **_: (200, {'pools': self.pools})),
         ('GET', r'/volume/v3/volumes/detail',
          lambda self, query, body: self._page(
-             list(self.volumes.values()), 'volumes', 'volumes_links', query)),
+             self._with_metadata(query.get('metadata')), 'volumes',
+             'volumes_links', query)),
         ('GET', r'/volume/v3/snapshots/detail',
          lambda self, query, body: self._page(
              self.snapshots, 'snapshots', 'snapshots_links', query)),

@@ -4,6 +4,7 @@
 import fixtures
 
 from dcn_plugins.osc import site_probe
+from tests.fakes import cloud as clouds
 from tests.unit.osc import test_site_check
 
 
@@ -86,6 +87,31 @@ class ProbeTest(test_site_check.CheckCase):
                 if one['name'] in self.probes()}
         self.assertEqual(2, len(left))
         self.assertEqual(left, {row['Remedy'].split()[-1] for row in rows})
+
+    def test_what_a_check_that_was_killed_has_left(self):
+        old = {'created_at': clouds.moment(3700)}
+        young = {'created_at': clouds.moment(3500)}
+        for site, made in (('dcn0', old), ('dcn0', young), ('dcn01', old)):
+            self.cloud.add_volume('v', site, name='left', metadata={
+                'dcn_probe': site}, **made)
+            self.cloud.add_image('left', ['central', 'dcn0'], dcn_probe=site,
+                                 **made)
+        self.cloud.add_volume('v', 'dcn0', name='another', **old)
+        rows = self.table(test_site_check.site_check.CheckSite, 'dcn0',
+                          '--deep')
+        self.assertEqual(['probe-left-behind'] * 2,
+                         [row['ID'] for row in rows])
+        self.assertEqual(
+            {next(iter(self.cloud.volumes)), self.cloud.images[1]['id']},
+            {row['Remedy'].split()[-1] for row in rows})
+        self.assertIn('was interrupted', rows[0]['What'])
+        # And nobody looks for them unless something is tried.
+        self.assertEqual([], self.ids())
+
+    def test_what_is_left_is_not_known(self):
+        self.cloud.failures = {'GET /volume/v3/volumes/detail': 500,
+                               'GET /image/v2/images?dcn_probe': 500}
+        self.assertEqual([], self.deep())
 
     def test_an_etcd_that_refuses(self):
         self.cloud.failures = {'/v3/lease/grant': 503}
