@@ -5,12 +5,15 @@ The numbers are compared with what placement, Cinder and Glance say
 themselves, asked another way.
 """
 
+import concurrent.futures
+import contextlib
 import json
 import subprocess
 import tempfile
 import time
 import types
 
+import openstack
 from tooz import coordination
 
 from dcn_plugins.osc import explain
@@ -173,19 +176,34 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
         self.assertIn('would be lost', str(error))
 
     def test_nothing_lands_in_a_site_that_is_cordoned(self):
+        """A hundred times: by name, by hint, and without any wish."""
+        image_id = self.import_image(self.lab.sites)
         self.addCleanup(self.table, pane_contract.site_cordon.UncordonSite,
                         self.site)
         self.table(pane_contract.site_cordon.CordonSite, self.site)
-        for made in (self._server, self._volume):
-            self.assertEqual('error', made().status.lower())
+        # With all of its hosts disabled, Nova knows no such zone.
+        with super().assertRaises(openstack.exceptions.BadRequestException):
+            self.user.server(self.name(), zone=self.site, image_id=image_id)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            made = [*pool.map(lambda _number: self._volume(), range(33)),
+                    *pool.map(lambda _number: self._server(
+                        image_id, hints={'dcn_site': self.site}), range(33)),
+                    *pool.map(lambda _number: self._server(image_id),
+                              range(33))]
+        self.assertEqual(['error'] * 66,
+                         [one.status.lower() for one in made[:66]])
+        hosts = {one.compute_host for one in made[66:]}
+        self.assertEqual({'active'},
+                         {one.status.lower() for one in made[66:]})
+        self.assertFalse(hosts & set(self.hosts_of(self.site)), hosts)
 
-    def _server(self):
+    def _server(self, image_id, **wishes):
         name = self.name()
-        with super().assertRaises(lab_case.deadline.LabError):
-            self.user.server(name, zone=self.site, image_id=self.image)
+        with contextlib.suppress(lab_case.deadline.LabError):
+            self.user.server(name, image_id=image_id, **wishes)
         found = self.user.cloud.compute.find_server(name)
         self.addCleanup(self.user.delete_server, found.id)
-        return found
+        return self.user.get_server(found.id)
 
     def _volume(self):
         name = self.name()
