@@ -8,6 +8,7 @@ Copies to the stores that an image asks for:
                    Glance sees; puts image ids into the queue
 ``copy_trigger``   which notifications are a reason to look at an image
 ``lazy_thread``    a thread that begins when it is needed
+``rounds``         a thread that does the same again and again
 ``copy_worker``    the one thread of a process that looks after the queue
 ``wait_list``      the queue: who is due next, each image once, bounded
 ``copy_request``   one image: look, ask, look again, until it is decided

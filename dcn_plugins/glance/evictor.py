@@ -6,7 +6,6 @@ ask them what was cloned from a copy. Of several that have a store one does.
 """
 
 import collections
-import threading
 import time
 
 from oslo_log import log as logging
@@ -16,7 +15,7 @@ from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import copy_removal
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
-from dcn_plugins.glance import lazy_thread
+from dcn_plugins.glance import rounds
 from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import eviction
 from dcn_plugins.placement import image as images
@@ -33,7 +32,6 @@ LOOK_SECONDS = 30.0
 ABANDONED_SECONDS = 86400.0
 
 _HOUR = 3600.0
-_AWAY = (exceptions.CopyError, exceptions.EtcdError, exceptions.LockError)
 
 
 def made(conf, found):
@@ -55,10 +53,8 @@ def made(conf, found):
         conf.dcn.placement_removals_per_hour)
 
 
-class Evictor:
+class Evictor(rounds.Rounds):
     """Compare stores with the policy, and remove what has to leave.
-
-    The thread is a daemon: what it had begun, another process finishes.
 
     :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
     :param policy: called without arguments; returns the policy in force, or
@@ -70,6 +66,8 @@ class Evictor:
 
     def __init__(self, found, api, policy, own, remover, compare_seconds,
                  most, clock=time.time, elapsed=time.monotonic):
+        super().__init__('dcn_evict', 'removal of copies',
+                         lambda: LOOK_SECONDS)
         self._found = found
         self._api = api
         self._policy = policy
@@ -84,39 +82,11 @@ class Evictor:
         self._over = {}
         self._compared_policy = None
         self._compare_at = elapsed()
-        self._is_away = False
-        self._stopped = threading.Event()
-        self._thread = lazy_thread.LazyThread('dcn_evict', self._run)
 
-    def start(self):
-        """Begin, unless it has begun."""
-        self._thread.begin()
-
-    def stop(self, timeout_seconds=None):
-        """End the thread after the removal under way; return whether."""
-        self._stopped.set()
-        return self._thread.join(timeout_seconds)
-
-    def _run(self):
-        while not self._stopped.is_set():
-            self.round()
-            self._stopped.wait(LOOK_SECONDS)
-
-    def round(self):
-        """Do what is due; never raises."""
-        try:
-            self._finish()
-            self._compare()
-        except _AWAY as exc:
-            # Said once aloud, as it is said again every half a minute.
-            LOG.log(logging.DEBUG if self._is_away else logging.WARNING,
-                    'The removal of copies waits: %s', exc)
-            self._is_away = True
-        # The top of a thread.
-        except Exception:
-            LOG.exception('A round of the removal of copies has failed')
-        else:
-            self._is_away = False
+    def work(self):
+        """Finish removals that were begun, and begin what is due."""
+        self._finish()
+        self._compare()
 
     def _finish(self):
         """Go on with removals that nobody takes care of."""

@@ -9,16 +9,14 @@ import json
 import os
 import subprocess  # nosec B404
 import tempfile
-import threading
 import time
 
 from oslo_log import log as logging
 
-from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
-from dcn_plugins.glance import lazy_thread
+from dcn_plugins.glance import rounds
 from dcn_plugins import native
 from dcn_plugins.placement import image_scrub as steps
 
@@ -32,7 +30,6 @@ LOOK_SECONDS = 10.0
 POLL_SECONDS, WANTED_SECONDS = 0.2, 5.0
 
 _MODULE = 'dcn_plugins.glance.scrub'
-_AWAY = (exceptions.CopyError, exceptions.EtcdError, exceptions.LockError)
 
 
 def made(conf, found):
@@ -45,10 +42,8 @@ def made(conf, found):
                        copy_users.CopyUsers(conf).stores(), conf.config_file)
 
 
-class ScrubWorker:
+class ScrubWorker(rounds.Rounds):
     """Carry requests out, one after the other.
-
-    The thread is a daemon: what it had in hand, another process takes.
 
     :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
     :param own: names of the stores of this glance-api.
@@ -57,48 +52,23 @@ class ScrubWorker:
 
     def __init__(self, found, api, own, files, clock=time.time,
                  elapsed=time.monotonic):
+        super().__init__('dcn_scrub', 'comparison of copies',
+                         lambda: LOOK_SECONDS)
         self._found = found
         self._api = api
         self._own = own
         self._files = tuple(files)
         self._clock = clock
         self._elapsed = elapsed
-        self._is_away = False
-        self._stopped = threading.Event()
-        self._thread = lazy_thread.LazyThread('dcn_scrub', self._run)
 
-    def start(self):
-        """Begin, unless it has begun."""
-        self._thread.begin()
-
-    def stop(self, timeout_seconds=None):
-        """Break off what is under way; return whether the thread ended."""
-        self._stopped.set()
-        return self._thread.join(timeout_seconds)
-
-    def _run(self):
-        while not self._stopped.is_set():
-            self.round()
-            self._stopped.wait(LOOK_SECONDS)
-
-    def round(self):
-        """Do what is asked for; never raises."""
-        try:
-            for asked in self._found.scrubs.all():
-                if steps.is_over(asked.scrub, self._clock()):
-                    self._found.scrubs.end(asked)
-                elif not asked.scrub.is_answered and self._has_stores(
-                        asked.scrub.image_id):
-                    self._take(asked)
-        except _AWAY as exc:
-            LOG.log(logging.DEBUG if self._is_away else logging.WARNING,
-                    'The comparison of copies waits: %s', exc)
-            self._is_away = True
-        # The top of a thread.
-        except Exception:
-            LOG.exception('A round of the comparison of copies has failed')
-        else:
-            self._is_away = False
+    def work(self):
+        """Do what is asked for."""
+        for asked in self._found.scrubs.all():
+            if steps.is_over(asked.scrub, self._clock()):
+                self._found.scrubs.end(asked)
+            elif not asked.scrub.is_answered and self._has_stores(
+                    asked.scrub.image_id):
+                self._take(asked)
 
     def _has_stores(self, image_id):
         image = self._api.get_image(image_id)

@@ -50,9 +50,9 @@ class ScrubImage(verdict_lister.VerdictLister):
         scrubs = client.needed_scrubs()
         image_id = named_image.image_id(client.cloud, parsed_args.image,
                                         parsed_args.service_seconds)
-        asked = job.asked(lambda: scrubs.ask(steps.ImageScrub(
+        asked = job.asked(scrubs.ask, steps.ImageScrub(
             image_id, secrets.token_urlsafe(9), parsed_args.deep,
-            parsed_args.grace_seconds, time.time())))
+            parsed_args.grace_seconds, time.time()))
         if asked is None:
             raise exceptions.NotDone(
                 f'the copies of image {image_id} are being compared for '
@@ -74,7 +74,7 @@ class ScrubImage(verdict_lister.VerdictLister):
                     found.scrub.is_answered):
                 break
             if time.monotonic() >= ends_at:
-                job.asked(lambda: scrubs.end(asked))
+                job.asked(scrubs.end, asked)
                 raise exceptions.NotDone(
                     f'the copies of image {image_id} were not compared in '
                     f'{seconds:g} s; the request was withdrawn',
@@ -87,7 +87,7 @@ class ScrubImage(verdict_lister.VerdictLister):
             raise exceptions.NotDone(
                 f'the request for image {image_id} was removed by somebody '
                 'else', 'Try again')
-        job.asked(lambda: scrubs.end(found))
+        job.asked(scrubs.end, found)
         if found.scrub.error is not None:
             raise exceptions.NotDone(
                 f'the copies of image {image_id} were not compared: '
