@@ -125,19 +125,12 @@ class SiteFaultsTest(FaultCase):
 
 class ComputeFaultsTest(FaultCase):
 
-    def service(self, host):
-        return next(found for found in self.user.cloud.compute.services()
-                    if found.host == host)
-
-    def disable(self, host):
-        compute = self.user.cloud.compute
-        compute.disable_service(self.service(host), disabled_reason='fan')
-        self.addCleanup(compute.enable_service, self.service(host))
-
     def test_hosts_that_are_disabled(self):
-        self.disable(self.host(0))
+        self.disable(self.host(0), 'fan')
+        self.addCleanup(self.enable, self.host(0))
         self.assertFound('host-disabled', self.host(0), 'fan')
-        self.disable(self.host(1))
+        self.disable(self.host(1), 'fan')
+        self.addCleanup(self.enable, self.host(1))
         self.assertFound('no-compute-enabled', self.host(1))
 
     def test_a_host_that_is_down(self):
@@ -172,17 +165,6 @@ class ComputeFaultsTest(FaultCase):
         self.addCleanup(compute.delete_flavor, flavor)
         compute.create_flavor_extra_specs(flavor, {'dcn:site': 'dcn77'})
         self.assertFound('flavor-names-no-site', flavor.name, 'dcn77')
-
-    def aggregates_of(self, host, change):
-        """Change the aggregates of a host in placement."""
-        placement = self.user.cloud.placement
-        provider = next(found for found in placement.resource_providers()
-                        if found.name == host)
-        path = f'/resource_providers/{provider.id}/aggregates'
-        told = placement.get(path, microversion='1.29').json()
-        placement.put(path, microversion='1.29', json={
-            **told, 'aggregates': change(told['aggregates'])})
-        return told['aggregates']
 
     def test_placement_that_lacks_a_host(self):
         self.aggregates_of(self.host(), lambda _found: [])

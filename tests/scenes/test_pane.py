@@ -99,6 +99,28 @@ class PaneCase(lab_case.LabCase):
             name: before[name] for name in quotas})
         api.update_quota_set(project, **quotas)
 
+    def aggregates_of(self, host, change):
+        """Change the aggregates of a host in placement."""
+        placement = self.user.cloud.placement
+        provider = next(found for found in placement.resource_providers()
+                        if found.name == host)
+        path = f'/resource_providers/{provider.id}/aggregates'
+        told = placement.get(path, microversion='1.29').json()
+        placement.put(path, microversion='1.29', json={
+            **told, 'aggregates': change(told['aggregates'])})
+        return told['aggregates']
+
+    def _service(self, host):
+        return next(found for found in self.user.cloud.compute.services()
+                    if found.host == host)
+
+    def disable(self, host, reason):
+        self.user.cloud.compute.disable_service(
+            self._service(host), disabled_reason=reason)
+
+    def enable(self, host):
+        self.user.cloud.compute.enable_service(self._service(host))
+
     # testtools has it; the lab's case is of unittest.
     def assertRaises(self, error, call=None, *args):
         if call is None:
@@ -126,13 +148,7 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
             nova.computes(self.lab, name)))
 
     def unmirror(self, host):
-        placement = self.user.cloud.placement
-        provider = next(found for found in placement.resource_providers()
-                        if found.name == host)
-        path = f'/resource_providers/{provider.id}/aggregates'
-        told = placement.get(path, microversion='1.29').json()
-        placement.put(path, microversion='1.29', json={
-            **told, 'aggregates': []})
+        self.aggregates_of(host, lambda _found: [])
 
     def reasons(self, name):
         compute = {found.disabled_reason for found
@@ -142,17 +158,6 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
             '/clusters/detail', microversion='3.7').json()['clusters']
         return compute | {found['disabled_reason'] for found in clusters
                           if found['name'] == f'{name}@ceph'}
-
-    def _service(self, host):
-        return next(found for found in self.user.cloud.compute.services()
-                    if found.host == host)
-
-    def disable(self, host, reason):
-        self.user.cloud.compute.disable_service(
-            self._service(host), disabled_reason=reason)
-
-    def enable(self, host):
-        self.user.cloud.compute.enable_service(self._service(host))
 
     def named(self, prefix):
         cloud = self.user.cloud
