@@ -10,8 +10,7 @@ import urllib.parse
 
 from dcn_plugins.locking import etcd_requests
 from dcn_plugins.placement import image_scrub as steps
-from dcn_plugins.placement import job_requests
-from dcn_plugins.placement import jobs
+from dcn_plugins.placement import stored_keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +33,8 @@ class ImageScrubs:
     """
 
     def __init__(self, client, prefix):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._prefix = f'{prefix.rstrip("/")}/s/'
-        self._requests = job_requests.Requests(prefix)
 
     def ask(self, scrub):
         """Register a request; return it, or ``None`` if there is another."""
@@ -51,59 +49,42 @@ class ImageScrubs:
     def end(self, asked):
         """Remove a request as it is; return whether it was still so."""
         key = self._key(asked.scrub.image_id)
-        answer = self._call(etcd_requests.transaction(
+        answer = self._keys.call(etcd_requests.transaction(
             [etcd_requests.was_changed_at(key, asked.revision)],
             [etcd_requests.delete(key)]))
         return bool(answer.get('succeeded')) or answer.is_repeated
 
     def of(self, image_id):
         """Return the request of an image, or ``None``."""
-        return self._read(self._call(etcd_requests.transaction(
+        return _read(self._keys.call(etcd_requests.transaction(
             success=[etcd_requests.read(self._key(image_id))])))
 
     def all(self):
         """Return each request that can be read."""
-        found, after = [], None
-        while True:
-            answer = self._client.call(
-                '/kv/range', self._requests.page(self._prefix, after),
-                jobs.CALL_SECONDS)
-            for item in answer.get('kvs', ()):
-                after = etcd_requests.decoded(item['key'])
-                found.append(_asked(item))
-            if not answer.get('more'):
-                return list(filter(None, found))
+        return list(filter(None, (
+            _asked(item) for _key, item in self._keys.items(self._prefix))))
 
     def _key(self, image_id):
         return self._prefix + urllib.parse.quote(image_id, safe='')
 
     def _written(self, scrub, condition):
         key = self._key(scrub.image_id)
-        answer = self._call(etcd_requests.transaction(
+        answer = self._keys.call(etcd_requests.transaction(
             [condition], [etcd_requests.put(key, steps.text_of(scrub))],
             [etcd_requests.read(key)]))
         if answer.get('succeeded'):
             return Asked(scrub, int(answer['header']['revision']))
         # Of a call that was sent twice the second one fails.
-        found = self._read(answer)
+        found = _read(answer)
         return found if found and found.scrub == scrub else None
 
-    @staticmethod
-    def _read(answer):
-        for part in answer.get('responses', ()):
-            for item in part.get('response_range', {}).get('kvs', ()):
-                return _asked(item)
-        return None
 
-    def _call(self, body):
-        return self._client.transaction(body, jobs.CALL_SECONDS)
+def _read(answer):
+    item = stored_keys.item_read(answer)
+    return item and _asked(item)
 
 
 def _asked(item):
-    try:
-        text = etcd_requests.decoded(item.get('value', ''))
-    except ValueError:
-        # Nobody of us has written it.
-        return None
-    scrub = steps.scrub_of(text)
+    # Empty if nobody of us has written it.
+    scrub = steps.scrub_of(stored_keys.text_of(item))
     return scrub and Asked(scrub, int(item['mod_revision']))

@@ -17,6 +17,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.placement import job as steps
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import stored_keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class JobClaims:
 
     def __init__(self, client, own_session, prefix, holder, clock=time.time,
                  local=time.localtime):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._session = own_session
         self._requests = job_requests.Requests(prefix)
         self._jobs = jobs.Jobs(client, prefix, clock)
@@ -65,11 +66,11 @@ class JobClaims:
         if job is entry.job or entry.claim is not None:
             return None
         if job.state is not steps.State.WAITING:
-            self._call(self._requests.change(
+            self._keys.call(self._requests.change(
                 job.image_id, job.store, entry.found, job))
             return None
-        lease = self._session.lease(jobs.CALL_SECONDS)
-        answer = self._call(self._requests.claim(
+        lease = self._session.lease(stored_keys.CALL_SECONDS)
+        answer = self._keys.call(self._requests.claim(
             entry.found, job, claim_id, lease.id))
         if answer.get('succeeded'):
             # All that one transaction writes has its revision.
@@ -140,11 +141,11 @@ class JobClaims:
                   if claim.id.rpartition(' ')[0] == self._holder
                   and claim.id not in known]
         for (image_id, store), claim in strays:
-            self._call(self._requests.drop_claim(image_id, store, claim))
+            self._keys.call(self._requests.drop_claim(image_id, store, claim))
         return len(strays)
 
     def _looked(self, held):
-        found = self._requests.found(self._call(self._requests.look(
+        found = self._requests.found(self._keys.call(self._requests.look(
             held.job.image_id, held.job.store)))
         if found.claim is None or found.claim.token != held.claim.token:
             raise exceptions.ClaimLost(held.job.image_id, held.job.store)
@@ -162,7 +163,7 @@ class JobClaims:
                     return job
                 raise
             job = step(found.job)
-            if self._call(self._requests.settle(
+            if self._keys.call(self._requests.settle(
                     image_id, store, found, held.claim, job)).get(
                         'succeeded'):
                 return job
@@ -171,9 +172,6 @@ class JobClaims:
 
     def _is_settled(self, image_id, store, job):
         """Tell whether a call that was sent twice has worked at first."""
-        found = self._requests.found(self._call(
+        found = self._requests.found(self._keys.call(
             self._requests.look(image_id, store)))
         return found.claim is None and found.job == job
-
-    def _call(self, body):
-        return self._client.transaction(body, jobs.CALL_SECONDS)

@@ -11,6 +11,7 @@ are no numbers, or older ones; nothing else depends on them.
 
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import stored_keys
 
 
 class JobReports:
@@ -21,7 +22,7 @@ class JobReports:
     """
 
     def __init__(self, client, prefix):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._requests = job_requests.Requests(prefix)
         self._jobs = jobs.Jobs(client, prefix)
 
@@ -35,8 +36,8 @@ class JobReports:
         """
         claims = self._jobs.claims(image_id)
         return sum(
-            bool(self._client.transaction(self._requests.report(
-                image_id, store, claims[image_id, store], progress),
-                jobs.CALL_SECONDS).get('succeeded'))
+            bool(self._keys.call(self._requests.report(
+                image_id, store, claims[image_id, store], progress)).get(
+                    'succeeded'))
             for store, progress in found.items()
             if (image_id, store) in claims)

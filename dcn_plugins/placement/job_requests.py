@@ -24,9 +24,6 @@ from dcn_plugins.locking import etcd_requests as requests
 from dcn_plugins.placement import job as jobs
 from dcn_plugins.placement import job_progress
 
-#: Jobs of one page, of some 300 bytes each.
-PAGE = 1000
-
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -103,16 +100,6 @@ class Requests:
     def _below(self, kind, image_id):
         image = '' if image_id is None else f'{_quoted(image_id)}/'
         return f'{self._prefix}/{kind}/{image}'
-
-    def page(self, prefix, after=None):
-        """Return the range of a page of all keys with a prefix.
-
-        :param after: the last key of the page before.
-        """
-        found = requests.range_of(prefix)
-        if after is not None:
-            found['key'] = requests.encoded(after + '\0')
-        return {**found, 'limit': str(PAGE)}
 
     def look(self, image_id, store):
         """Return the transaction that reads all there is of a job."""

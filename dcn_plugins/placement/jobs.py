@@ -13,9 +13,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd_requests
 from dcn_plugins.placement import job as jobs
 from dcn_plugins.placement import job_requests
-
-#: How long one call may take, all members of etcd together.
-CALL_SECONDS = 5.0
+from dcn_plugins.placement import stored_keys
 
 #: How often a step is tried anew because somebody else was faster.
 MOST_RACES = 20
@@ -48,7 +46,7 @@ class Jobs:
     """
 
     def __init__(self, client, prefix, clock=time.time):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._requests = job_requests.Requests(prefix)
         self._clock = clock
 
@@ -70,12 +68,12 @@ class Jobs:
 
     def bury(self, image_id):
         """End all jobs of a deleted image, and let no other begin."""
-        self._call(self._requests.bury(image_id, self._clock()))
+        self._keys.call(self._requests.bury(image_id, self._clock()))
 
     def tombstones(self):
         """Return when each deleted image was buried, by its id."""
         found = {}
-        for key, item in self._items(self._requests.tombstones()):
+        for key, item in self._keys.items(self._requests.tombstones()):
             try:
                 found[self._requests.buried(key)] = float(
                     etcd_requests.decoded(item.get('value', '')))
@@ -86,7 +84,7 @@ class Jobs:
 
     def unbury(self, image_id):
         """Remove a tombstone."""
-        self._call(etcd_requests.transaction(success=[
+        self._keys.call(etcd_requests.transaction(success=[
             etcd_requests.delete(self._requests.tombstone_key(image_id))]))
 
     # What operators do
@@ -130,21 +128,18 @@ class Jobs:
         found = self._change(
             image_id, store, lambda job: jobs.asked(job, wanted, now))
         if found is not None:
-            self._call(etcd_requests.transaction(success=[
+            self._keys.call(etcd_requests.transaction(success=[
                 etcd_requests.put(self._requests.bell_key(), image_id)]))
         return found
 
     def bell(self):
         """Return a number that rises whenever somebody begins to wait."""
-        found = self._client.call(
-            '/kv/range',
-            {'key': etcd_requests.encoded(self._requests.bell_key()),
-             'keys_only': True}, CALL_SECONDS).get('kvs', ())
-        return int(found[0]['mod_revision']) if found else 0
+        found = self._keys.item(self._requests.bell_key())
+        return 0 if found is None else int(found['mod_revision'])
 
     def entry(self, image_id, store):
         """Return the :class:`Entry` of one job; ``None`` if there is none."""
-        found = self._requests.found(self._call(
+        found = self._requests.found(self._keys.call(
             self._requests.look(image_id, store)))
         return None if found.job is None else Entry(found.job, found)
 
@@ -162,8 +157,8 @@ class Jobs:
         moment later.
         """
         listed = {}
-        for key, item in self._items(self._requests.jobs(image_id)):
-            job = jobs.job_of(text_of(item))
+        for key, item in self._keys.items(self._requests.jobs(image_id)):
+            job = jobs.job_of(stored_keys.text_of(item))
             if job is not None:
                 listed[self._requests.place(key)] = (
                     job, int(item['mod_revision']))
@@ -178,21 +173,10 @@ class Jobs:
         """Return each claim, or those of an image, by image id and store."""
         return {
             self._requests.place(key): job_requests.claim_of(item)
-            for key, item in self._items(self._requests.claims(image_id))}
-
-    def _items(self, prefix):
-        after = None
-        while True:
-            answer = self._client.call(
-                '/kv/range', self._requests.page(prefix, after), CALL_SECONDS)
-            for item in answer.get('kvs', ()):
-                after = etcd_requests.decoded(item['key'])
-                yield after, item
-            if not answer.get('more'):
-                return
+            for key, item in self._keys.items(self._requests.claims(image_id))}
 
     def _change(self, image_id, store, step):
-        answer = self._call(self._requests.look(image_id, store))
+        answer = self._keys.call(self._requests.look(image_id, store))
         for _race in range(MOST_RACES):
             found = self._requests.found(answer)
             job = step(found.job)
@@ -200,14 +184,11 @@ class Jobs:
                 return job
             if found.is_buried and found.job is None:
                 return None
-            answer = self._call(self._requests.change(
+            answer = self._keys.call(self._requests.change(
                 image_id, store, found, job))
             if answer.get('succeeded'):
                 return job
         raise contended(image_id, store)
-
-    def _call(self, body):
-        return self._client.transaction(body, CALL_SECONDS)
 
 
 def contended(image_id, store):
@@ -215,11 +196,3 @@ def contended(image_id, store):
     return exceptions.EtcdUnavailable(
         f'the job of image {image_id} and store {store} was changed by '
         f'others {MOST_RACES} times in a row')
-
-
-def text_of(item):
-    """Return the value of a key as etcd has answered; empty if it is none."""
-    try:
-        return etcd_requests.decoded(item.get('value', ''))
-    except ValueError:
-        return ''

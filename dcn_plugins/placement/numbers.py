@@ -17,6 +17,7 @@ import urllib.parse
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd_requests as requests
 from dcn_plugins.placement import jobs
+from dcn_plugins.placement import stored_keys
 from dcn_plugins.placement import survey as surveys
 from dcn_plugins.placement import tally as tallies
 
@@ -28,7 +29,7 @@ class Numbers:
     """
 
     def __init__(self, client, prefix):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._prefix = prefix.rstrip('/')
         self._pending = {}
         self._sent = {}
@@ -58,14 +59,10 @@ class Numbers:
 
     def tallies(self):
         """Return the :class:`~dcn_plugins.placement.tally.Tally` of stores."""
-        found = self._client.call(
-            '/kv/range', requests.range_of(f'{self._prefix}/n/'),
-            jobs.CALL_SECONDS)
-        return {
-            urllib.parse.unquote(
-                requests.decoded(item['key'])[len(self._prefix) + 3:]):
-            tallies.tally_of(jobs.text_of(item))
-            for item in found.get('kvs', ())}
+        prefix = f'{self._prefix}/n/'
+        return {urllib.parse.unquote(key.removeprefix(prefix)):
+                tallies.tally_of(stored_keys.text_of(item))
+                for key, item in self._keys.items(prefix)}
 
     def note(self, survey):
         """Write the survey of a comparison of all images."""
@@ -74,10 +71,8 @@ class Numbers:
 
     def survey(self):
         """Return the last survey; ``None`` if there is none."""
-        found = self._client.call(
-            '/kv/range', {'key': requests.encoded(self._survey_key())},
-            jobs.CALL_SECONDS).get('kvs', ())
-        return surveys.survey_of(jobs.text_of(found[0])) if found else None
+        found = self._keys.item(self._survey_key())
+        return found and surveys.survey_of(stored_keys.text_of(found))
 
     def _add(self, store):
         if store not in self._sent:
@@ -100,13 +95,11 @@ class Numbers:
 
     def _look(self, key):
         """Return the tally, and the comparison that it is still that."""
-        found = self._client.call(
-            '/kv/range', {'key': requests.encoded(key)},
-            jobs.CALL_SECONDS).get('kvs', ())
-        if not found:
+        found = self._keys.item(key)
+        if found is None:
             return tallies.Tally(), requests.is_absent(key)
-        return (tallies.tally_of(jobs.text_of(found[0])),
-                requests.was_changed_at(key, found[0]['mod_revision']))
+        return (tallies.tally_of(stored_keys.text_of(found)),
+                requests.was_changed_at(key, found['mod_revision']))
 
     def _key(self, store):
         return f'{self._prefix}/n/{urllib.parse.quote(store, safe="")}'
@@ -115,5 +108,4 @@ class Numbers:
         return f'{self._prefix}/s'
 
     def _call(self, compare, success):
-        return self._client.transaction(
-            requests.transaction(compare, success), jobs.CALL_SECONDS)
+        return self._keys.call(requests.transaction(compare, success))

@@ -47,10 +47,6 @@ class Requests:
         """Return the image id of the key of a note."""
         return urllib.parse.unquote(key.rpartition('/')[2])
 
-    def page(self, prefix, after=None):
-        """Return the range of a page of all keys with a prefix."""
-        return self._jobs.page(prefix, after)
-
     def begin(self, removal):
         """Return the transaction that begins a removal."""
         key = self._jobs.removal_key(removal.image_id)

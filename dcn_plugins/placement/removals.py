@@ -18,6 +18,7 @@ from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import removal as steps
 from dcn_plugins.placement import removal_requests
+from dcn_plugins.placement import stored_keys
 
 #: Operations of one transaction; etcd takes 128.
 _AT_ONCE = 100
@@ -43,7 +44,7 @@ class Removals:
     """
 
     def __init__(self, client, prefix, clock=time.time):
-        self._client = client
+        self._keys = stored_keys.StoredKeys(client)
         self._requests = removal_requests.Requests(prefix)
         self._clock = clock
 
@@ -87,7 +88,7 @@ class Removals:
         :raises RemovalLost: if somebody else has changed it.
         """
         for _race in range(jobs.MOST_RACES):
-            found = self._requests.found(self._call(
+            found = self._requests.found(self._keys.call(
                 self._requests.look(held.removal)))
             job = removal_requests.job_after(found, held.removal,
                                              self._clock())
@@ -99,7 +100,7 @@ class Removals:
     def all(self):
         """Return each removal as :class:`Held`, by image id."""
         found = [Held(*removal_requests.item_of(item))
-                 for _key, item in self._items(self._requests.removals())]
+                 for _key, item in self._keys.items(self._requests.removals())]
         return [held for held in found if held.removal is not None]
 
     def of(self, image_id):
@@ -115,8 +116,9 @@ class Removals:
 
         ``None`` for one that nobody can read.
         """
-        return {self._requests.image_of(key): copy_note.note_of(_text(item))
-                for key, item in self._items(self._requests.notes(store))}
+        return {self._requests.image_of(key):
+                copy_note.note_of(stored_keys.text_of(item))
+                for key, item in self._keys.items(self._requests.notes(store))}
 
     def notes_of(self, image_id, stores):
         """Return the notes of an image, by store; as far as there are any."""
@@ -124,12 +126,12 @@ class Removals:
         found = {}
         for first in range(0, len(stores), _AT_ONCE):
             some = stores[first:first + _AT_ONCE]
-            answer = self._call(etcd_requests.transaction(success=[
+            answer = self._keys.call(etcd_requests.transaction(success=[
                 etcd_requests.read(self._requests.note_key(store, image_id))
                 for store in some]))
             for store, part in zip(some, answer['responses'], strict=True):
                 for item in part['response_range'].get('kvs', ()):
-                    found[store] = copy_note.note_of(_text(item))
+                    found[store] = copy_note.note_of(stored_keys.text_of(item))
         return {store: note for store, note in found.items() if note}
 
     def write_notes(self, store, notes):
@@ -151,11 +153,11 @@ class Removals:
 
     def _do(self, operations):
         for first in range(0, len(operations), _AT_ONCE):
-            self._call(etcd_requests.transaction(
+            self._keys.call(etcd_requests.transaction(
                 success=operations[first:first + _AT_ONCE]))
 
     def _written(self, body, removal):
-        answer = self._call(body)
+        answer = self._keys.call(body)
         if answer.get('succeeded'):
             return Held(removal, int(answer['header']['revision']))
         found, revision = self._requests.read(answer)
@@ -165,7 +167,7 @@ class Removals:
 
     def _ended(self, held, body):
         """Return whether a removal was ended; raises if it is not ours."""
-        answer = self._call(body)
+        answer = self._keys.call(body)
         if answer.get('succeeded'):
             return True
         found, revision = self._requests.read(answer)
@@ -175,25 +177,3 @@ class Removals:
             raise exceptions.RemovalLost(held.removal.image_id,
                                          held.removal.store)
         return False
-
-    def _items(self, prefix):
-        after = None
-        while True:
-            answer = self._client.call(
-                '/kv/range', self._requests.page(prefix, after),
-                jobs.CALL_SECONDS)
-            for item in answer.get('kvs', ()):
-                after = etcd_requests.decoded(item['key'])
-                yield after, item
-            if not answer.get('more'):
-                return
-
-    def _call(self, body):
-        return self._client.transaction(body, jobs.CALL_SECONDS)
-
-
-def _text(item):
-    try:
-        return etcd_requests.decoded(item.get('value', ''))
-    except ValueError:
-        return ''

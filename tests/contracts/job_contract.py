@@ -17,6 +17,7 @@ from dcn_plugins.placement import job_reports
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import numbers
+from dcn_plugins.placement import stored_keys
 from dcn_plugins.placement import survey
 from dcn_plugins.placement import tally
 
@@ -52,7 +53,7 @@ class JobContract:
 
     def keys(self):
         return [place for prefix in ('j', 'c', 't')
-                for place, _item in self.jobs._items(
+                for place, _item in self.jobs._keys.items(
                     f'{self.prefix}/{prefix}/')]
 
     def test_from_registration_to_its_end(self):
@@ -185,11 +186,11 @@ class JobContract:
     def test_many_jobs_are_listed_by_pages(self):
         for number in range(7):
             self.register(f'dcn{number}')
-        before, job_requests.PAGE = job_requests.PAGE, 3
+        before, stored_keys.PAGE = stored_keys.PAGE, 3
         try:
             self.assertEqual(7, len(self.jobs.entries()))
         finally:
-            job_requests.PAGE = before
+            stored_keys.PAGE = before
 
     def test_strays(self):
         self.register('dcn0')

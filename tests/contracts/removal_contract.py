@@ -54,7 +54,7 @@ class RemovalContract:
             if entry.job.store == store))
 
     def keys(self):
-        return [key for key, _item in self.removals._items(
+        return [key for key, _item in self.removals._keys.items(
             f'{self.prefix}/')]
 
     def ask(self, held):
