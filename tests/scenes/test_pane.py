@@ -180,7 +180,9 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
             found['server', server.id]))
         self.assertEqual(sorted([self.site, self.lacking]),
                          self.user.stores(self.image))
-        self.assertEqual('error', self._volume().status.lower())
+        name = self.name()
+        self.addCleanup(self._remove, name)
+        self.assertEqual('error', self._volume(name).status.lower())
         rows = self.table(pane_contract.site_drain.DrainSite, self.site)
         self.assertEqual({'stays'}, self.states(rows))
         error = self.assertRaises(
@@ -199,12 +201,16 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
         # With all of its hosts disabled, Nova knows no such zone.
         with super().assertRaises(openstack.exceptions.BadRequestException):
             self.user.server(self.name(), zone=self.site, image_id=image_id)
-        with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            made = [*pool.map(lambda _number: self._volume(), range(33)),
-                    *pool.map(lambda _number: self._server(
-                        image_id, hints={'dcn_site': self.site}), range(33)),
-                    *pool.map(lambda _number: self._server(image_id),
-                              range(33))]
+        prefix = self.name()
+        self.addCleanup(self._remove, prefix)
+        names = [f'{prefix}-{number}' for number in range(99)]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            made = [*pool.map(self._volume, names[:33]),
+                    *pool.map(lambda name: self._server(
+                        name, image_id, hints={'dcn_site': self.site}),
+                        names[33:66]),
+                    *pool.map(lambda name: self._server(name, image_id),
+                              names[66:])]
         self.assertEqual(['error'] * 66,
                          [one.status.lower() for one in made[:66]])
         hosts = {one.compute_host for one in made[66:]}
@@ -212,21 +218,27 @@ class ContractTest(pane_contract.PaneContract, PaneCase):
                          {one.status.lower() for one in made[66:]})
         self.assertFalse(hosts & set(self.hosts_of(self.site)), hosts)
 
-    def _server(self, image_id, **wishes):
-        name = self.name()
+    def _server(self, name, image_id, **wishes):
         with contextlib.suppress(lab_case.deadline.LabError):
             self.user.server(name, image_id=image_id, **wishes)
         found = self.user.cloud.compute.find_server(name)
-        self.addCleanup(self.user.delete_server, found.id)
         return self.user.get_server(found.id)
 
-    def _volume(self):
-        name = self.name()
+    def _volume(self, name):
         with super().assertRaises(lab_case.deadline.LabError):
             self.user.volume(name, self.site)
-        found = self.user.cloud.block_storage.find_volume(name)
-        self.addCleanup(self.user.delete_volume, found.id)
-        return found
+        return self.user.cloud.block_storage.find_volume(name)
+
+    def _remove(self, prefix):
+        """Delete many; one after the other takes minutes."""
+        cloud = self.user.cloud
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            gone = [pool.submit(delete, found.id) for delete, listed in (
+                (self.user.delete_server, cloud.compute.servers()),
+                (self.user.delete_volume, cloud.block_storage.volumes()))
+                for found in listed if found.name.startswith(prefix)]
+        for deleted in gone:
+            deleted.result()
 
 
 class NumbersTest(PaneCase):
