@@ -54,6 +54,26 @@ _PASTE = {'glance/glance-api-paste.ini': 'glance/glance-api-paste.ini',
           'cinder/api-paste.ini': 'cinder/api-paste.ini'}
 
 
+def call(state, *phases, **environment):
+    """Call the plugin as DevStack does, see ``stack.sh``.
+
+    :param state: the directory of DevStack, which has the files of the
+        services where ``stubs.sh`` or ``LOCALRC`` say.
+    :returns: the settings that DevStack has after these phases.
+    :raises AssertionError: if one has ended with an error.
+    """
+    done = subprocess.run(
+        ['bash', str(HERE / 'stack.sh'), *phases], cwd=state,
+        env={**os.environ, 'HERE': str(HERE), 'ROOT': str(ROOT),
+             'STATE': str(state), **environment},
+        capture_output=True, text=True, timeout=180)
+    if done.returncode:
+        raise AssertionError(f'{phases}: {done.returncode}\n'
+                             f'{done.stdout}{done.stderr}')
+    return dict(line.partition('=')[::2]
+                for line in done.stdout.splitlines())
+
+
 class Stacked:
     """A directory of DevStack's; :meth:`run` has the plugin called.
 
@@ -78,18 +98,8 @@ class Stacked:
 
         :raises AssertionError: if one has ended with an error.
         """
-        done = subprocess.run(
-            ['bash', str(HERE / 'stack.sh'), *phases], cwd=self.path,
-            env={**os.environ, 'HERE': str(HERE), 'ROOT': str(ROOT),
-                 'STATE': str(self.path), 'RECORD': str(self._record),
-                 'ENABLED_SERVICES': services, 'LOCALRC': localrc,
-                 'HOSTS': hosts},
-            capture_output=True, text=True, timeout=60)
-        if done.returncode:
-            raise AssertionError(f'{phases}: {done.returncode}\n'
-                                 f'{done.stdout}{done.stderr}')
-        return dict(line.partition('=')[::2]
-                    for line in done.stdout.splitlines())
+        return call(self.path, *phases, RECORD=str(self._record),
+                    ENABLED_SERVICES=services, LOCALRC=localrc, HOSTS=hosts)
 
     @property
     def commands(self):

@@ -91,8 +91,8 @@ openstack() {
             printf '{"hosts": [%s]}\n' "$(sed -e 's/.*/"&"/' "$name" | paste -s -d ,)"
             ;;
         "aggregate create --zone")
-            [[ ! -e "$STATE/aggregate-$5" ]] || return 1
-            : > "$STATE/aggregate-$5"
+            [[ ! -e "$STATE/aggregate-$7" ]] || return 1
+            : > "$STATE/aggregate-$7"
             ;;
         "aggregate set --property") [[ -e "$STATE/aggregate-$5" ]] ;;
         "aggregate add host")
@@ -100,7 +100,15 @@ openstack() {
             echo "$5" >> "$STATE/aggregate-$4"
             ;;
         "compute service list") tr ' ' '\n' <<< "$HOSTS" ;;
-        "volume type unset") ;;
+        "volume type show")
+            name=volume_backend_name
+            [[ ! -e "$STATE/type-open" ]] || name=other
+            printf '{"properties": {"%s": "x"}}\n' "$name"
+            ;;
+        "volume type unset")
+            [[ ! -e "$STATE/type-open" ]] || return 1
+            : > "$STATE/type-open"
+            ;;
         *) echo "openstack: no such command: $*" >&2; return 2 ;;
     esac
 }

@@ -44,20 +44,22 @@ class PhaseTest(PhaseTestCase):
         self.assertEqual([], self.commands('openstack'))
 
     def test_volume_types_in_extra(self):
-        self.stack.run('extra')
+        for _stack in range(2):
+            self.stack.run('extra')
         self.assertEqual(
             ['openstack volume type unset --property volume_backend_name '
-             'central'], self.commands('openstack'))
+             'central'], self.commands('openstack volume type unset'))
 
     def test_sites_when_the_computes_are_known(self):
         self.stack.run('test-config')
         self.assertEqual([
-            'openstack aggregate create --zone central dcn-central',
-            'openstack aggregate create --zone dcn0 dcn-dcn0',
-            'openstack aggregate create --zone dcn1 dcn-dcn1'],
+            f'openstack aggregate create --zone {site} --property '
+            f'dcn:site={site} dcn-{site}'
+            for site in ('central', 'dcn0', 'dcn1')],
             self.commands('openstack aggregate create'))
         self.assertEqual(['openstack aggregate add host dcn-central devstack'],
                          self.commands('openstack aggregate add'))
+        self.stack.run('test-config')
         self.assertIn('openstack aggregate set --property dcn:site=dcn1 '
                       'dcn-dcn1', self.stack.commands)
 
