@@ -50,7 +50,8 @@ class LabCase(unittest.TestCase):
         self.addCleanup(self.user.cloud.image.delete_image, made)
         return made
 
-    def log_since(self, service):
+    @staticmethod
+    def log_since(service):
         """Return a function that gives what a service logs from now on."""
         path = pathlib.Path(service.process.log)
         start = path.stat().st_size if path.exists() else 0

@@ -49,6 +49,20 @@ def common(lab, glance_site):
             'nova': {**client, 'interface': 'public'}})
 
 
+def backend(lab, site, driver=DRIVER):
+    """Return the section of a backend with the Ceph cluster of a site."""
+    return {
+        'volume_driver': driver, 'volume_backend_name': BACKEND,
+        'rbd_ceph_conf': ceph.conf(lab, site),
+        'rbd_cluster_name': ceph.cluster_name(lab, site),
+        'rbd_pool': 'volumes', 'rbd_user': ceph.USER,
+        'rbd_secret_uuid': lab.uuid(f'secret-{site}'),
+        'rbd_flatten_volume_from_snapshot': 'false',
+        'rbd_max_clone_depth': 5, 'rbd_store_chunk_size': 4,
+        'rados_connect_timeout': 5, 'report_discard_supported': 'true',
+        'image_volume_cache_enabled': 'false'}
+
+
 class Controller:
     """Write cinder.conf of the central services, and make the database."""
 
@@ -132,17 +146,7 @@ class Volume(service.Service):
             'cinder_sys_admin': {'helper_command': (
                 f'{lab.program("privsep-helper")} --config-file '
                 f'{self.conf}')},
-            BACKEND: {
-                'volume_driver': DRIVER, 'volume_backend_name': BACKEND,
-                'rbd_ceph_conf': ceph.conf(lab, site),
-                'rbd_cluster_name': ceph.cluster_name(lab, site),
-                'rbd_pool': 'volumes', 'rbd_user': ceph.USER,
-                'rbd_secret_uuid': lab.uuid(f'secret-{site}'),
-                'rbd_flatten_volume_from_snapshot': 'false',
-                'rbd_max_clone_depth': 5, 'rbd_store_chunk_size': 4,
-                'rados_connect_timeout': 5,
-                'report_discard_supported': 'true',
-                'image_volume_cache_enabled': 'false'}}, self.override)
+            BACKEND: backend(lab, site)}, self.override)
 
     def command(self):
         return [self.lab.program('cinder-volume'), '--config-file', self.conf]
