@@ -91,7 +91,7 @@ def _copied(cloud, image_id, stores):
                                     f'{cloud.tasks(image_id)[0]["message"]}')
         return set(stores) <= set(image['stores'].split(','))
 
-    deadline.wait('the copies', is_there, _SECONDS, 0.05)
+    deadline.wait('the copies', is_there, _SECONDS, 0.05, is_exact=True)
     seconds = time.monotonic() - began
     # The next request is refused until the task has ended.
     deadline.wait('the end of the task', lambda: not cloud.image(

@@ -19,6 +19,8 @@ class LabTimeout(LabError):
         super().__init__(f'{text}: {last}' if last else text)
 
 
+_RARELY = 1.0
+
 #: Set when a lab is being taken down: nobody waits or starts any more.
 closing = threading.Event()
 
@@ -32,14 +34,20 @@ def check_open():
         raise LabError('the lab is being taken down')
 
 
-def wait(what, condition, seconds, interval=0.2, retry_on=()):
+def wait(what, condition, seconds, interval=0.2, retry_on=(),
+         is_exact=False):
     """Call ``condition`` until it is true and return what it returned.
 
+    :param interval: how often at first, in seconds; what takes long is looked
+        at less often, and seen a twentieth of that too late. Six tests that
+        ask an API three times a second keep half a core busy.
+    :param is_exact: somebody measures: look as often all the time.
     :param retry_on: exceptions that count as "not yet"; any other one, and
         ``LabError`` in any case, ends the wait at once.
     :raises LabTimeout: with the last exception, if there was one.
     """
-    end = time.monotonic() + seconds
+    begun = time.monotonic()
+    end = begun + seconds
     last = None
     while True:
         check_open()
@@ -52,6 +60,8 @@ def wait(what, condition, seconds, interval=0.2, retry_on=()):
             result = None
         if result:
             return result
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise LabTimeout(what, seconds, last)
-        time.sleep(interval)
+        time.sleep(interval if is_exact
+                   else max(interval, min(_RARELY, (now - begun) / 20)))

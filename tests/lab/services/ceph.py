@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Ceph cluster per site: monitor, manager and one OSD on BlueStore."""
 
+import json
 import pathlib
 import shutil
+import sys
 
-from tests.lab import deadline
 from tests.lab import layout as layouts
 from tests.lab import process
 from tests.lab import service
+from tests.lab.services import ceph_commands
 
 USER = 'openstack'
 POOLS = ('images', 'volumes', 'vms')
@@ -117,14 +119,7 @@ class Cluster(service.Service):
 
     def wait_ready(self):
         """Wait until every placement group is active."""
-        def active():
-            state = self.ceph('pg', 'stat')
-            return 'active+clean' in state and not any(
-                word in state for word in ('creating', 'peering', 'unknown',
-                                           'stale', 'activating'))
-
-        deadline.wait(f'ceph of {self.site} being clean', active,
-                      self.ready_seconds)
+        self._tell({'prefix': ceph_commands.WAIT})
 
     def stop(self):
         """Stop the daemons, the OSD first."""
@@ -152,6 +147,15 @@ class Cluster(service.Service):
             self.lab, ['ceph', '-c', self.conf, '--connect-timeout', '20',
                        *arguments], self.site, seconds=seconds)
 
+    def _tell(self, *commands):
+        """Send commands, see :mod:`tests.lab.services.ceph_commands`."""
+        process.run(
+            self.lab, [sys.executable, '-m', ceph_commands.__name__,
+                       self.conf, self.ready_seconds], self.site,
+            seconds=self.ready_seconds + 60,
+            text_in=json.dumps(commands, default=str),
+            env={'PYTHONPATH': str(pathlib.Path(__file__).parents[3])})
+
     def _tool(self, *argv):
         return process.run(self.lab, argv, self.site, seconds=300)
 
@@ -161,19 +165,24 @@ class Cluster(service.Service):
             (self.home / sub).mkdir(parents=True)
         self.conf.write_text(self._settings())
         self._make_monitor()
-        self.ceph('auth', 'get-or-create', 'mgr.x', 'mon',
-                  'allow profile mgr', 'osd', 'allow *', 'mds', 'allow *',
-                  '-o', self.home / 'mgr.x.keyring')
+        self._tell(
+            _key('mgr.x', self.home / 'mgr.x.keyring', mon='allow profile mgr',
+                 osd='allow *', mds='allow *'),
+            {'prefix': 'osd new', 'uuid': self.lab.uuid(f'osd-{self.site}'),
+             'id': 0},
+            _key('osd.0', self.home / 'osd' / 'keyring',
+                 mon='allow profile osd', mgr='allow profile osd',
+                 osd='allow *'))
         self.mgr.launch()
         self._make_osd()
-        for pool in pools(self.site):
-            self.ceph('osd', 'pool', 'create', pool, '8')
-        for pool in pools(self.site):
-            self.ceph('osd', 'pool', 'application', 'enable', pool, 'rbd')
         profile = ', '.join(f'profile rbd pool={p}' for p in pools(self.site))
-        self.ceph('auth', 'get-or-create', f'client.{USER}', 'mon',
-                  'profile rbd', 'osd', profile, 'mgr', 'profile rbd',
-                  '-o', keyring(self.lab, self.site))
+        self._tell(
+            *({'prefix': 'osd pool create', 'pool': pool, 'pg_num': 8}
+              for pool in pools(self.site)),
+            *({'prefix': 'osd pool application enable', 'pool': pool,
+               'app': 'rbd'} for pool in pools(self.site)),
+            _key(f'client.{USER}', keyring(self.lab, self.site),
+                 mon='profile rbd', osd=profile, mgr='profile rbd'))
         _ETC.mkdir(exist_ok=True)
         shutil.copy(keyring(self.lab, self.site),
                     system_keyring(self.lab, self.site))
@@ -197,13 +206,8 @@ class Cluster(service.Service):
         self.mon.start()
 
     def _make_osd(self):
-        uuid = self.lab.uuid(f'osd-{self.site}')
-        self.ceph('osd', 'new', uuid, '0')
-        self.ceph('auth', 'get-or-create', 'osd.0', 'mon',
-                  'allow profile osd', 'mgr', 'allow profile osd', 'osd',
-                  'allow *', '-o', self.home / 'osd' / 'keyring')
         self._tool('ceph-osd', '-c', self.conf, '-i', '0', '--mkfs',
-                   '--osd-uuid', uuid)
+                   '--osd-uuid', self.lab.uuid(f'osd-{self.site}'))
         self.osd.launch()
         self.osd.wait_ready()
 
@@ -255,3 +259,10 @@ class Cluster(service.Service):
                   f'keyring = {home}/$name.keyring\n')
         everywhere = ''.join(f'{k} = {v}\n' for k, v in lines.items())
         return f'[global]\n{everywhere}{osd}{client}'
+
+
+def _key(entity, path, **caps):
+    """Return the command that makes a user and writes its keyring."""
+    return {'prefix': 'auth get-or-create', 'entity': entity,
+            'caps': [word for pair in caps.items() for word in pair],
+            'to': path}
