@@ -47,14 +47,20 @@ class Requests:
         """Return the image id of the key of a note."""
         return urllib.parse.unquote(key.rpartition('/')[2])
 
-    def begin(self, removal):
-        """Return the transaction that begins a removal."""
+    def begin(self, removal, found=None):
+        """Return the transaction that begins a removal.
+
+        :param found: the ``job_requests.Found`` of the same place, if it has
+            a job that was cancelled: that one wants no copy there. The
+            transaction holds if it is still so.
+        """
         key = self._jobs.removal_key(removal.image_id)
+        job_key = self._jobs.job_key(removal.image_id, removal.store)
         return requests.transaction(
             [requests.is_absent(key),
              requests.is_empty(self._jobs.claims(removal.image_id)),
-             requests.is_absent(self._jobs.job_key(
-                 removal.image_id, removal.store)),
+             requests.is_absent(job_key) if found is None else
+             requests.was_changed_at(job_key, found.revision),
              requests.is_absent(self._jobs.tombstone_key(removal.image_id))],
             [requests.put(key, steps.text_of(removal))],
             [requests.read(key)])

@@ -15,6 +15,7 @@ import time
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd_requests
 from dcn_plugins.placement import copy_note
+from dcn_plugins.placement import job
 from dcn_plugins.placement import jobs
 from dcn_plugins.placement import removal as steps
 from dcn_plugins.placement import removal_requests
@@ -52,9 +53,15 @@ class Removals:
         """Begin a removal; return it as :class:`Held`, or ``None``.
 
         ``None`` if another copy of the image leaves, a job of the image is in
-        hand, its store is to have one, or the image was deleted.
+        hand, its store is to have one, or the image was deleted. A job that
+        was cancelled is none that its store is to have.
         """
-        return self._written(self._requests.begin(removal), removal)
+        found = self._requests.found(self._keys.call(
+            self._requests.look(removal)))
+        is_cancelled = (found.job is not None
+                        and found.job.state is job.State.CANCELLED)
+        return self._written(self._requests.begin(
+            removal, found if is_cancelled else None), removal)
 
     def take(self, held, worker):
         """Take a removal over; return it, or ``None`` if it is not had."""
@@ -90,10 +97,10 @@ class Removals:
         for _race in range(jobs.MOST_RACES):
             found = self._requests.found(self._keys.call(
                 self._requests.look(held.removal)))
-            job = removal_requests.job_after(found, held.removal,
-                                             self._clock())
+            left = removal_requests.job_after(found, held.removal,
+                                              self._clock())
             if self._ended(held, self._requests.gone(
-                    held.removal, held.revision, found, job)):
+                    held.removal, held.revision, found, left)):
                 return
         raise jobs.contended(held.removal.image_id, held.removal.store)
 

@@ -100,9 +100,30 @@ class RemovalContract:
     def test_not_where_a_job_is(self):
         self.register()
         self.assertIsNone(self.begin())
-        self.jobs.cancel('image-1', 'dcn0')
-        self.assertIsNone(self.begin())
         self.assertIsNotNone(self.begin('dcn1'))
+
+    def test_where_a_job_was_cancelled(self):
+        self.register()
+        self.jobs.cancel('image-1', 'dcn0')
+        held = self.begin()
+        self.assertIsNotNone(held)
+        self.removals.gone(held)
+        self.assertEqual('cancelled', self.jobs.entry(
+            'image-1', 'dcn0').job.state.value)
+
+    def test_not_where_a_cancelled_job_is_begun_anew_meanwhile(self):
+        self.register()
+        self.jobs.cancel('image-1', 'dcn0')
+        look = self.removals._requests.found
+
+        def look_late(answer):
+            self.removals._requests.found = look
+            found = look(answer)
+            self.jobs.redo('image-1', 'dcn0')
+            return found
+
+        self.removals._requests.found = look_late
+        self.assertIsNone(self.begin())
 
     def test_not_while_a_copy_is_in_hand(self):
         self.register()

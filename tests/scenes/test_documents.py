@@ -14,11 +14,13 @@ import pathlib
 import re
 import subprocess
 import tempfile
+import time
 
 from tooz import coordination
 
 from dcn_plugins.cinder import fence_record
 from dcn_plugins.osc import lock
+from dcn_plugins.placement import job as steps
 from tests import documented
 from tests.integration import lab_case
 from tests.lab import catalogue
@@ -89,6 +91,14 @@ default:
                   '--state', 'enabled')
         self.ours('site', 'uncordon', 'dcn1')
 
+    def wait_for_nobody(self):
+        """Have a job that no glance-api works on, so that it stays."""
+        self.settings['jobs_url'] += '&namespace=/documents'
+        self.config_file = self.config()
+        now = time.time()
+        self.client().jobs.register(steps.Job(self.image_id, 'dcn1', now,
+                                              now))
+
     def enable(self):
         self.ours('site', 'set', 'dcn1', '--state', 'enabled')
 
@@ -116,6 +126,7 @@ default:
         for beginning, make in (
                 ('openstack dcn site create dcn2', self.spare_computes),
                 ('openstack dcn image list', self.reopen),
+                ('openstack dcn job list', self.wait_for_nobody),
                 ('openstack dcn lock list', self.hold_a_lock),
                 ('dcn-status --config-file', self.enable)):
             if text.startswith(beginning) and beginning not in self.prepared:
@@ -154,11 +165,15 @@ default:
             stdin=subprocess.DEVNULL,
             env=process.environment(self.lab, {
                 **catalogue.variables(self.lab),
+                'PATH': ':'.join(str(path / 'bin') for path in (
+                    self.lab.plugins, self.lab.venv, pathlib.Path('/usr'))),
                 'OS_DCN_CONFIG_FILE': self.config_file,
                 'PYTHONPATH': str(documented.ROOT)}))
 
     def test_each_command(self):
         self.prepared, self.config_file = set(), self.config()
+        pathlib.Path(self.directory.name, 'nova.conf').write_text(
+            '[dcn]\nmove_policy = strict\n')
         shown = [one for one in documented.commands()
                  if _OURS.match(one.text) and not one.text.startswith(_USAGE)]
         failed, counts = [], collections.Counter()
@@ -174,7 +189,7 @@ default:
                               f'{ran.stderr[-1500:]}')
         print(f'{len(shown)} commands: {json.dumps(counts)}')
         self.assertEqual([], failed, '\n'.join(failed))
-        self.assertEqual({'dcn2.conf', 'dcn_placement.prom'},
+        self.assertEqual({'dcn2.conf', 'dcn_placement.prom', 'nova.conf'},
                          set(os.listdir(self.directory.name)))
         self.assertIn('[', pathlib.Path(self.directory.name,
                                         'dcn2.conf').read_text())
