@@ -3,7 +3,7 @@
 
 It is loaded by python-openstackclient, which is no requirement of ours, and
 runs where operators are. It imports no host service and asks public APIs only,
-and etcd for jobs and locks.
+and etcd for jobs and locks. The panel of Horizon uses what is not a command.
 
 ==================  ======================================================
 ``plugin``          what python-openstackclient asks a plugin for
@@ -15,6 +15,7 @@ and etcd for jobs and locks.
 ``memory``          when the etcd of a site was last heard
 ``clock``           how far another clock is ahead of ours (pure)
 ``fact``            something that is known, since when, or why not (pure)
+``fact_texts``      the values of facts, for people (pure)
 ``columns``         facts for tables and for programs
 ==================  ======================================================
 
@@ -31,6 +32,7 @@ Sites:
 ``change_command``  what all commands with a plan have
 ``verdict_lister``  a list with an exit status
 ``site_edit``       ``dcn site create|set|add host|remove host|delete``
+``cordon``          plans that close a site, and open it again
 ``site_cordon``     ``dcn site cordon|uncordon``
 ``site_contents``   what is at one site and nowhere else (pure)
 ``site_drain``      ``dcn site drain|retire``
@@ -64,6 +66,7 @@ Images, jobs, locks:
 ==================  ======================================================
 ``named_image``     the image and the stores that somebody names
 ``image_matrix``    which image is in which store, or on its way (pure)
+``image_reading``   what Glance and etcd say of images
 ``image_copy``      one request for copies, and how it goes on
 ``image``           ``dcn image list|show|copy|policy explain``
 ``image_eviction``  one request for a removal, and what becomes of it

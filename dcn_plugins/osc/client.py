@@ -29,19 +29,21 @@ CLOUDS = 'clouds.yaml'
 class Client:
     """What the commands of one call have; it asks nobody for anything yet.
 
-    :param instance: the client manager of osc-lib.
+    :param session: of keystoneauth.
+    :param options: of the cloud, as clouds.yaml and the command line say:
+        ``dcn_config_file``, or else ``dcn``, and ``auth``.
+    :param source: what has ``dcn``, for people.
     :raises ConfigError: if the settings are of no use.
     """
 
-    def __init__(self, instance):
-        options = instance._cli_options.config
+    def __init__(self, session, options, interface=None, region=None,
+                 source=CLOUDS):
         path = options.get('dcn_config_file')
         self.settings = (_read(path) if path else settings.settings_of(
-            options.get('dcn'), CLOUDS))
-        self.cloud = cloud.Cloud(instance.session, instance.interface,
-                                 instance.region_name)
+            options.get('dcn'), source))
+        self.cloud = cloud.Cloud(session, interface, region)
         self.memory = memory.Memory(_memory_path(options))
-        self._session = instance.session
+        self._session = session
         self._connections = []
 
     @property

@@ -58,6 +58,11 @@ class Cloud:
         """Return all aggregates."""
         return self.compute.get('/os-aggregates', seconds)['aggregates']
 
+    def zones(self, seconds):
+        """Return the availability zones; whoever has a token may ask."""
+        return self.compute.get('/os-availability-zone',
+                                seconds)['availabilityZoneInfo']
+
     def computes(self, seconds):
         """Return the services nova-compute."""
         return self.compute.get('/os-services?binary=nova-compute',

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack dcn image list|show|copy`` and ``image policy explain``."""
 
-import functools
 import time
 
 from osc_lib.command import command
@@ -11,9 +10,9 @@ from dcn_plugins.osc import columns
 from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import image_matrix
+from dcn_plugins.osc import image_reading
 from dcn_plugins.osc import named_image
 from dcn_plugins.osc import pane
-from dcn_plugins.osc import reading
 from dcn_plugins.osc import site
 from dcn_plugins.placement import image as images
 from dcn_plugins.placement import verdict
@@ -151,26 +150,12 @@ class CopyImage(command.Lister):
         return ('Store', 'State'), copy.result()
 
 
-class _Told:
-    """What Glance, the policy and etcd say of images, read at once."""
+class _Told(image_reading.ImageReading):
+    """What is known of images, and the stores that a command names."""
 
     def __init__(self, app, arguments, image=None):
-        self.client = app.client_manager.dcn
-        cloud = self.client.cloud
-        seconds = arguments.service_seconds
-        readers = {'stores': cloud.stores, 'jobs': self._jobs,
-                   'images': cloud.images if image is None else (
-                       functools.partial(self._named, image))}
-        self._facts = reading.read_all(readers, seconds)
-        for name in ('images', 'stores'):
-            if not self._facts[name].is_known:
-                raise exceptions.NotDone(self._facts[name].problem,
-                                         'Try again, with a longer '
-                                         '--service-seconds if it is slow')
-        self.images = self._facts['images'].value
-        self.stores = tuple(sorted(pane.writable(
-            self._facts['stores'].value)))
-        self._entries = image_matrix.by_image(self._facts['jobs'].value or ())
+        super().__init__(app.client_manager.dcn, arguments.service_seconds,
+                         image)
         self.chosen_stores = named_image.stores(
             site.pane_of(app, arguments), self.stores, arguments.store,
             arguments.site)
@@ -178,25 +163,16 @@ class _Told:
     def states(self, image, now):
         """Return the state of each store of an image."""
         return image_matrix.states_of(
-            image, self.client.policy, self.stores,
-            self._entries.get(image['id'], ()), now)
+            image, self.client.policy, self.stores, self.jobs_of(image), now)
 
     def warn(self, log):
         """Say what of the answer is not known."""
         if self.client.policy is None:
             log.warning('What is wanted is not known. %s.',
                         self.client.settings.remedy('policy_file'))
-        jobs = self._facts['jobs']
-        if not jobs.is_known:
-            log.warning('What is on its way is not known: %s.', jobs.problem)
-
-    def _jobs(self, _seconds):
-        if self.client.jobs is None:
-            return facts.unasked(self.client.settings.remedy('jobs_url'))
-        return self.client.jobs.entries()
-
-    def _named(self, image, seconds):
-        return [named_image.image(self.client.cloud, image, seconds)]
+        if not self.jobs.is_known:
+            log.warning('What is on its way is not known: %s.',
+                        self.jobs.problem)
 
 
 def _add_stores(parser, text):

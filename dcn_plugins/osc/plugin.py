@@ -19,7 +19,8 @@ def make_client(instance):
     """
     # Every command of python-openstackclient imports this module.
     from dcn_plugins.osc import client
-    return client.Client(instance)
+    return client.Client(instance.session, instance._cli_options.config,
+                         instance.interface, instance.region_name)
 
 
 def build_option_parser(parser):

@@ -8,6 +8,7 @@ from osc_lib.command import command
 
 from dcn_plugins.osc import columns
 from dcn_plugins.osc import fact as facts
+from dcn_plugins.osc import fact_texts
 from dcn_plugins.osc import pane
 
 HEADINGS = ('Site', 'State', 'Health', 'AZs', 'Hosts', 'Free',
@@ -98,7 +99,7 @@ def row_of(site, now):
     return (
         entry.name, str(entry.state), columns.FactColumn(site.health, now),
         columns.ListColumn(list(entry.zones)),
-        *(columns.FactColumn(site.facts[name], now, columns.TEXTS[name])
+        *(columns.FactColumn(site.facts[name], now, fact_texts.TEXTS[name])
           for name in _FACTS),
         columns.AgeColumn(None if oldest is None
                           else round(max(0.0, now - oldest), 1)))
@@ -119,7 +120,7 @@ def fields_of(site, now):
         yield ({'room': 'free', 'volumes': 'cinder_volume', 'locks': 'etcd',
                 'store': 'stores_known'}.get(name, name),
                columns.DatedColumn(site.facts[name], now,
-                                   columns.TEXTS[name]))
+                                   fact_texts.TEXTS[name]))
     for name, key in (('hosts_down', 'down'), ('hosts_disabled', 'disabled')):
         yield name, columns.ListColumn((site.hosts.value or {}).get(key, []))
     volumes = site.volumes.value or {}

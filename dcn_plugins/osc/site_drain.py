@@ -9,12 +9,12 @@ import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
+from dcn_plugins.osc import cordon
 from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import pane
 from dcn_plugins.osc import reading
 from dcn_plugins.osc import site_change
 from dcn_plugins.osc import site_contents
-from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import step
 from dcn_plugins.osc import verdict_lister
 
@@ -207,8 +207,8 @@ def _listed(contents):
 
 def _cordon(app, arguments):
     """Return the entry of a site, its backends, and the steps of a cordon."""
-    entry, computes, backends, clusters = site_cordon.services_of(app,
-                                                                  arguments)
+    entry, computes, backends, clusters = cordon.services_of(
+        app.client_manager.dcn, arguments.site, arguments.service_seconds)
     return entry, backends, step.cordoned(
         entry.name, computes, backends, clusters,
         getattr(arguments, 'reason', ''))
