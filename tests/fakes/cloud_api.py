@@ -75,6 +75,20 @@ class Answers:
                  'id': kind, 'url': self.url + path}]}
                 for kind, path in kinds.items()]}}
 
+    def _zones(self, query, body):
+        """Zones of aggregates; Nova knows none without a host to ask."""
+        takes = {found['host'] for found in self.computes
+                 if (found['state'], found['status']) == ('up', 'enabled')}
+        told = {}
+        for found in self.aggregates:
+            zone = found['metadata'].get('availability_zone')
+            if zone and found['hosts']:
+                told[zone] = told.get(zone, False) or not takes.isdisjoint(
+                    found['hosts'])
+        return 200, {'availabilityZoneInfo': [
+            {'zoneName': zone, 'zoneState': {'available': is_available},
+             'hosts': None} for zone, is_available in told.items()]}
+
     def _list_hypervisors(self, query, body):
         limit, marker = int(query.get('limit', 1000)), query.get('marker')
         ids = [found['id'] for found in self.hypervisors]
@@ -289,6 +303,7 @@ class Answers:
         ('POST', r'/identity/v3/auth/tokens', _token),
         ('GET', r'/compute/v2\.1/os-aggregates',
          lambda self, **_: (200, {'aggregates': self.aggregates})),
+        ('GET', r'/compute/v2\.1/os-availability-zone', _zones),
         ('POST', r'/compute/v2\.1/os-aggregates', _create_aggregate),
         ('DELETE', r'/compute/v2\.1/os-aggregates/(\d+)', _delete_aggregate),
         ('POST', r'/compute/v2\.1/os-aggregates/(\d+)/action',
