@@ -142,9 +142,7 @@ class CordonView(ChangeView):
 
     form_class = forms.CordonForm
     address = 'horizon:admin:dcn_sites:cordon'
-    page_title = _('Cordon Site')
-    modal_header = _('Cordon Site')
-    submit_label = _('Cordon Site')
+    page_title = modal_header = submit_label = _('Cordon Site')
 
     def plan(self, client, seconds):
         """Return the steps, and what is left as it is."""
@@ -156,9 +154,7 @@ class UncordonView(ChangeView):
 
     form_class = forms.UncordonForm
     address = 'horizon:admin:dcn_sites:uncordon'
-    page_title = _('Uncordon Site')
-    modal_header = _('Uncordon Site')
-    submit_label = _('Uncordon Site')
+    page_title = modal_header = submit_label = _('Uncordon Site')
 
     def plan(self, client, seconds):
         """Return the steps, and what is left as it is."""

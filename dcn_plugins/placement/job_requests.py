@@ -23,6 +23,7 @@ import urllib.parse
 from dcn_plugins.locking import etcd_requests as requests
 from dcn_plugins.placement import job as jobs
 from dcn_plugins.placement import job_progress
+from dcn_plugins.placement import stored_keys
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +196,7 @@ class Requests:
         job, claim, tombstone = (
             next(iter(part.get('kvs', ())), None) for part in parts)
         return Found(
-            job=None if job is None else jobs.job_of(_value(job)),
+            job=None if job is None else jobs.job_of(stored_keys.text_of(job)),
             revision=0 if job is None else int(job['mod_revision']),
             claim=None if claim is None else claim_of(claim),
             is_buried=tombstone is not None)
@@ -225,7 +226,7 @@ class Requests:
 
 def claim_of(item):
     """Return the :class:`Claim` of a key as etcd has answered."""
-    claim_id, _line, told = _value(item).partition('\n')
+    claim_id, _line, told = stored_keys.text_of(item).partition('\n')
     return Claim(claim_id, int(item['create_revision']),
                  job_progress.progress_of(told))
 
@@ -233,11 +234,3 @@ def claim_of(item):
 def _quoted(text):
     # Whatever it is, it is one part of a key, and no other's.
     return urllib.parse.quote(text, safe='')
-
-
-def _value(item):
-    try:
-        return requests.decoded(item.get('value', ''))
-    except ValueError:
-        # Nobody of us has written it.
-        return ''

@@ -76,7 +76,7 @@ class Jobs:
         for key, item in self._keys.items(self._requests.tombstones()):
             try:
                 found[self._requests.buried(key)] = float(
-                    etcd_requests.decoded(item.get('value', '')))
+                    stored_keys.text_of(item))
             except ValueError:
                 # Of nobody who is known; it is old enough to go.
                 found[self._requests.buried(key)] = 0.0

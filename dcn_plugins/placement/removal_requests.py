@@ -19,6 +19,7 @@ from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import job as jobs
 from dcn_plugins.placement import job_requests
 from dcn_plugins.placement import removal as steps
+from dcn_plugins.placement import stored_keys
 
 
 class Requests:
@@ -124,15 +125,14 @@ class Requests:
 
         ``(None, 0)`` if there is none.
         """
-        for part in answer.get('responses', ()):
-            for item in part.get('response_range', {}).get('kvs', ()):
-                return item_of(item)
-        return None, 0
+        item = stored_keys.item_read(answer)
+        return (None, 0) if item is None else item_of(item)
 
 
 def item_of(item):
     """Return ``(removal, revision)`` of a key."""
-    return (steps.removal_of(_value(item)), int(item['mod_revision']))
+    return (steps.removal_of(stored_keys.text_of(item)),
+            int(item['mod_revision']))
 
 
 def job_after(found, removal, now):
@@ -152,11 +152,3 @@ def job_after(found, removal, now):
 
 def _quoted(text):
     return urllib.parse.quote(text, safe='')
-
-
-def _value(item):
-    try:
-        return requests.decoded(item.get('value', ''))
-    except ValueError:
-        # Nobody of us has written it.
-        return ''

@@ -77,7 +77,7 @@ class Stack:
         """
         for link in self.lines:
             link.tell('delay 0')
-        self._forget_sites()
+        catalogue.remove_aggregates(self.lab)
         lab_case.stop(*self.services, *self.others)
         self._configure()
         self.call('install', 'post-config')
@@ -149,13 +149,6 @@ class Stack:
             'dcn': _NOT_OURS}
         # Not the instance's, which is of a former "up".
         glance.Glance.prepare(self.glance)
-
-    def _forget_sites(self):
-        compute = catalogue.connect(self.lab).compute
-        for aggregate in compute.aggregates():
-            for host in aggregate.hosts or ():
-                compute.remove_host_from_aggregate(aggregate, host)
-            compute.delete_aggregate(aggregate)
 
     def _make_default_type(self):
         """Make the type that DevStack ties to its first backend."""

@@ -112,6 +112,16 @@ def wait_providers(lab, hosts, seconds=300):
                   seconds, 0.5, retry_on=(openstack.exceptions.SDKException,))
 
 
+def remove_aggregates(lab, is_chosen=lambda name: True):
+    """Remove aggregates, with the hosts that they have, by their names."""
+    compute = connect(lab).compute
+    for aggregate in compute.aggregates():
+        if is_chosen(aggregate.name):
+            for host in aggregate.hosts or ():
+                compute.remove_host_from_aggregate(aggregate, host)
+            compute.delete_aggregate(aggregate)
+
+
 def make_sites(lab):
     """Make one aggregate, which is an availability zone, per site."""
     compute = connect(lab).compute

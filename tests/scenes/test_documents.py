@@ -73,17 +73,9 @@ default:
             made = nova.Compute(self.lab, 'dcn2', number)
             made.start()
             self.addCleanup(made.stop)
-        self.remove_site('dcn2')
+        catalogue.remove_aggregates(self.lab, lambda name: name == 'dcn2')
         catalogue.wait_providers(self.lab, [
             nova.compute_host('dcn2', number) for number in range(3)])
-
-    def remove_site(self, name):
-        compute = self.user.cloud.compute
-        for found in compute.aggregates():
-            if found.name == name:
-                for host in found.hosts or ():
-                    compute.remove_host_from_aggregate(found, host)
-                compute.delete_aggregate(found)
 
     def reopen(self):
         """Have dcn1 again, which was retired."""
