@@ -6,6 +6,7 @@ import errno
 import json
 
 from dcn_plugins.ceph import calls
+from dcn_plugins.ceph import fullness
 from dcn_plugins.ceph import libraries
 
 # Without a cache librbd neither copies nor keeps what is written. A cluster
@@ -14,8 +15,6 @@ _SETTINGS = {'rbd_cache': 'false', 'rbd_concurrent_management_ops': '64'}
 _TEXT_BYTES = 1 << 20
 # The release of Ceph whose clients know clones of version 2.
 _MIMIC = 13
-# Of the checks of a cluster's health.
-_FULL = ('OSD_FULL', 'POOL_FULL')
 
 
 class Cluster:
@@ -30,6 +29,7 @@ class Cluster:
 
     def __init__(self, place, stall_seconds=60.0):
         self._library = libraries.librados()
+        self._pool = place.pool
         self.doing = f'reaching the cluster of store {place.store}'
         self._handle = ctypes.c_void_p()
         self._contexts = {}
@@ -104,18 +104,16 @@ class Cluster:
         return self._ordered('rados_mgr_command', words)
 
     def full_reason(self):
-        """Return what is full, in the words of the monitors, or ``None``.
+        """Return what keeps the place's pool from being written to, or ``None``.
 
         A write to what is full is not refused: it waits for room, and looks
         like an OSD that does not answer.
 
         :raises CephError: if the monitors do not answer.
         """
-        checks = json.loads(self._ordered('rados_mon_command', {
-            'prefix': 'health', 'format': 'json'}))['checks']
-        found = [check['summary']['message'] for name, check in checks.items()
-                 if name in _FULL]
-        return '; '.join(found) or None
+        found = json.loads(self._ordered('rados_mon_command', {
+            'prefix': 'health', 'detail': 'detail', 'format': 'json'}))
+        return fullness.reason(found['checks'], self._pool)
 
     def _ordered(self, function, words):
         command = (ctypes.c_char_p * 1)(json.dumps(words).encode())

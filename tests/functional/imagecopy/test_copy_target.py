@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A target on a real Ceph is what the pump expects."""
 
+import dataclasses
 import errno
 import types
 from unittest import mock
@@ -142,18 +143,22 @@ class PublishedMeanwhileTest(copy_case.CopyTestCase):
 class FullTest(copy_case.CopyTestCase):
 
     def test_a_pool_that_is_full_is_named(self):
-        client = cluster.Cluster(self.place(rig.TARGET))
-        self.addCleanup(client.close)
-        self.assertIsNone(client.full_reason())
         order = self.rig.cluster(rig.TARGET).ceph
         order('osd', 'pool', 'create', self.prefix, '1')
         self.addCleanup(order, 'osd', 'pool', 'rm', self.prefix, self.prefix,
                         '--yes-i-really-really-mean-it')
+        other, client = (cluster.Cluster(place) for place in (
+            self.place(rig.TARGET), dataclasses.replace(
+                self.place(rig.TARGET), pool=self.prefix)))
+        self.addCleanup(other.close)
+        self.addCleanup(client.close)
+        self.assertIsNone(client.full_reason())
         order('osd', 'pool', 'set-quota', self.prefix, 'max_objects', '1')
         context = client.context(self.prefix)
         cluster.set_attribute(context, 'one', 'key', 'value')
         reason = deadline.wait('the pool being full', client.full_reason, 60)
-        self.assertIn('full', reason)
+        self.assertIn(f"pool '{self.prefix}' is full", reason)
+        self.assertIsNone(other.full_reason())
         self.assertIs(self, places.Places.explained(
             types.SimpleNamespace(full_reason=lambda: None), self))
         error = places.Places.explained(client, self)
