@@ -104,7 +104,7 @@ class Cluster:
         return self._ordered('rados_mgr_command', words)
 
     def full_reason(self):
-        """Return what keeps the place's pool from being written to, or ``None``.
+        """Return what keeps the pool from being written to, or ``None``.
 
         A write to what is full is not refused: it waits for room, and looks
         like an OSD that does not answer.
