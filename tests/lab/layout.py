@@ -24,7 +24,8 @@ MARKER = 'DCN_LAB_DIR'
 CENTRAL = 'central'
 #: A further store at the central site, for copies that are made later.
 ARCHIVE = 'archive'
-_PORTS_FROM = 18000
+# Below are those of whatever else tests start.
+_PORTS_FROM = 23000
 
 
 def ephemeral_start():
@@ -132,8 +133,11 @@ class Layout:
     @property
     def name(self):
         """Name things outside the directory so that labs do not meet."""
-        digest = hashlib.sha256(str(self.directory).encode()).hexdigest()
-        return f'dcnlab{digest[:6]}'
+        return f'dcnlab{self._digest.hex()[:6]}'
+
+    @property
+    def _digest(self):
+        return hashlib.sha256(str(self.directory).encode()).digest()
 
     @property
     def sites(self):
@@ -182,22 +186,25 @@ class Layout:
 
         Each site has its own even without namespaces, so that a service
         that is configured for another site is never reached by accident.
+        Each lab has others, too: two that start at the same time find the
+        same ports free.
         """
-        number = self.number(site)
-        return f'10.77.{number}.1' if self.wan else f'127.77.{number}.1'
+        net = '10.77' if self.wan else f'127.{16 + self._digest[8] % 224}'
+        return f'{net}.{self.number(site)}.1'
 
     def port(self, name, site=CENTRAL, count=1):
         """Return the first of ``count`` free ports; the same at each call.
 
         Below the ephemeral range, else a client may own it when the server
         comes. Inside a network namespace no probing is needed: it is ours.
+        Not all labs begin at the same one: Erlang listens on all addresses.
         """
         key = f'{name}@{site}'
         with self._lock:
             ports = self.state['ports']
             if key not in ports:
                 taken = max((first + many for first, many in ports.values()),
-                            default=_PORTS_FROM)
+                            default=_PORTS_FROM + self._digest[11] % 32 * 250)
                 ports[key] = [self._free(taken, count), count]
                 self.save()
             return ports[key][0]

@@ -85,6 +85,12 @@ class LayoutTest(unittest.TestCase):
         self.assertTrue(plain.address('dcn0').startswith('127.'))
         self.assertIsNone(plain.namespace('dcn0'))
 
+    def test_labs_that_start_at_the_same_time_do_not_meet(self):
+        labs = [layout.Layout.create(self.directory / name)
+                for name in ('one', 'two', 'three')]
+        self.assertEqual(3, len({(lab.address(), lab.port('x'))
+                                 for lab in labs}))
+
     def test_a_wan_puts_each_site_into_a_namespace(self):
         made = layout.Layout.create(self.directory, wan=layout.Wan(10, 0))
         names = {made.namespace(site) for site in made.sites}
