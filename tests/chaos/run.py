@@ -15,7 +15,7 @@ from tests.chaos import plan
 from tests.chaos import users
 
 # How long what dead processes have left is waited for.
-REPAIR_SECONDS = 20.0
+REPAIR_SECONDS = 120.0
 # A deletion is asked for so often.
 DELETION_TRIES = 3
 _LOOK_SECONDS = 0.2
@@ -222,7 +222,7 @@ class Run:
 
     def _closed(self):
         """Return the inventory when the leases of the dead have ended."""
-        return self._wait(self._ttl_seconds + 3.0, lambda found: not (
+        return self._wait(self._ttl_seconds + 60.0, lambda found: not (
             found.leases or found.keys))
 
     def _wait(self, seconds, is_enough):

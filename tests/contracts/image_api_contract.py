@@ -19,7 +19,7 @@ import time
 from dcn_plugins.cinder import image_api
 from dcn_plugins import exceptions
 
-SECONDS = 60.0
+SECONDS = 300.0
 TASK = 'os_glance_import_task'
 
 

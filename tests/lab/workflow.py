@@ -110,7 +110,7 @@ class Workflow:
 
     # Volumes
 
-    def volume(self, name, zone, image_id=None, seconds=90):
+    def volume(self, name, zone, image_id=None, seconds=300):
         """Create a volume of 1 GiB in an availability zone."""
         made = self.cloud.block_storage.create_volume(
             name=name, size=1, availability_zone=zone, image_id=image_id)
@@ -291,13 +291,13 @@ class Workflow:
         self._wait_image(image.id, seconds)
         return image.id
 
-    def delete_server(self, *server_ids, seconds=90):
+    def delete_server(self, *server_ids, seconds=300):
         """Delete servers and wait until they are gone."""
         compute = self.cloud.compute
         self._delete('server', compute.delete_server, compute.get_server,
                      server_ids, seconds)
 
-    def boots(self, server_id, seconds=120):
+    def boots(self, server_id, seconds=300):
         """Return how often a real guest has booted off its disk."""
         def counted():
             text = self.cloud.compute.get_server_console_output(
@@ -416,14 +416,22 @@ class Workflow:
 
     @staticmethod
     def _wait_gone(what, get, seconds):
+        last = {}
+
         def gone():
             try:
                 found = get()
             except openstack.exceptions.NotFoundException:
                 return True
+            last.update({name: getattr(found, name, None) for name in (
+                'status', 'task_state', 'fault', 'updated_at')})
             # A server that is in ERROR shows it until it is gone.
             if found.status == 'error_deleting':
                 raise deadline.LabError(f'{what} is {found.status}')
             return False
 
-        deadline.wait(f'{what} being gone', gone, seconds, 0.3)
+        try:
+            deadline.wait(f'{what} being gone', gone, seconds, 0.3,
+                          retry_on=_PASSING)
+        except deadline.LabTimeout as exc:
+            raise deadline.LabTimeout(f'{exc}; it is {last}') from exc

@@ -1,15 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
 
+import threading
+
 import fixtures
 
+from dcn_plugins.glance import copy_request
 from tests.functional.glance import glance_api
 
 
 class CopiesTest(glance_api.GlanceTestCase):
 
-    def look_after(self, seconds):
+    def hold_looks(self):
+        """Return an event before which no image is looked at."""
+        go_on = threading.Event()
+        advance = copy_request.CopyRequest.advance
+
+        def held(*args):
+            go_on.wait(60)
+            return advance(*args)
+
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.glance.copy_request.FIRST_LOOK_SECONDS', seconds))
+            'dcn_plugins.glance.copy_request.CopyRequest.advance',
+            lambda *args: held(*args)))
+        self.addCleanup(go_on.set)
+        return go_on
 
     def test_upload(self):
         self.start_glance()
@@ -80,12 +94,13 @@ class CopiesTest(glance_api.GlanceTestCase):
         self.assertEqual([], self.asked)
 
     def test_task_that_holds_the_image(self):
-        self.look_after(3.0)
+        look = self.hold_looks()
         self.start_glance()
         go_on = self.hold('store2')
         image_id = self.upload(dcn_sites='store3')
         self.assertEqual(
             202, self._import_copy(image_id, ['store2']).status_code)
+        look.set()
         self.wait_for_log(f'copy of image {image_id} has to wait: Conflict '
                           '(HTTP 409)')
         self.assertEqual({'store1'}, self.stores_of(image_id))
@@ -94,11 +109,13 @@ class CopiesTest(glance_api.GlanceTestCase):
         self.wait_until_idle()
 
     def test_deletion_while_waiting(self):
-        self.look_after(3.0)
+        look = self.hold_looks()
         self.start_glance()
         go_on = self.hold('store2')
         image_id = self.upload(dcn_sites='store3')
-        self._import_copy(image_id, ['store2'])
+        self.assertEqual(
+            202, self._import_copy(image_id, ['store2']).status_code)
+        look.set()
         self.wait_for_log(f'copy of image {image_id} has to wait: Conflict '
                           '(HTTP 409)')
         response = self.api_delete(f'/v2/images/{image_id}')
@@ -117,7 +134,7 @@ class CopiesTest(glance_api.GlanceTestCase):
                       'store2', self.log.output)
 
     def test_store_that_always_fails_is_given_up(self):
-        self.start_glance(copy_retry_seconds=5.0)
+        self.start_glance(copy_retry_seconds=15.0)
         self.hold('store2', failures=1000).set()
         image_id = self.upload(dcn_sites='store2,store3')
         self.wait_for_log(f'ERROR Image {image_id} was not copied within')

@@ -18,7 +18,7 @@ from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import rig
 
 DEADLINE_SECONDS = 1.0
-BACK_SECONDS = 10.0
+BACK_SECONDS = 60.0
 
 
 class StoresTest(copy_case.RigTestCase):

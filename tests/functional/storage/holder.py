@@ -77,7 +77,7 @@ class Server:
 def _hold(told, directory, when, call, number, operation, *ids):
     """Run the operation up to its end, or to that of this process."""
     with rig.Rig(directory) as site:
-        service = volume_service.VolumeService(site)
+        service = volume_service.VolumeService(site, ttl=3)
         stop_at(when, call, getattr(signal, number))
         try:
             getattr(service, operation)(*arguments(operation, ids))

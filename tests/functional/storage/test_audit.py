@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit on a real Ceph: what stock leaks, and who dies on the way."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import uuid
 import fixtures
 from oslo_config import cfg
 
+from dcn_plugins.ceph import markers
 from dcn_plugins.cinder import fence_record
 from dcn_plugins.cinder import findings
 from dcn_plugins.cinder import left_markers
@@ -203,18 +205,22 @@ class CommandTestCase(audit_contract.AuditedPool, pool_case.PoolTestCase):
             'forgotten', {driver.lock_scope().image(image): 'x'}, 'fsid',
             self.rig.pool, ('127.0.0.1:0/1',), 'dead@ceph',
             ({'operation': 'extend_volume', 'image': image},))
+        # Whatever else looks at the pool meanwhile would find it, too.
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.ceph.markers.Markers', functools.partial(
+                markers.Markers, name=f'forgotten-{image}')))
         client = driver.backend.clients().take()
-        markers = driver.backend.markers(client)
+        forgotten = driver.backend.markers(client)
         end = (marker.claim, marker.wishes, marker.to_text())
-        self.assertEqual({}, markers.begin(*end))
-        self.addCleanup(markers.end, *end)
+        self.assertEqual({}, forgotten.begin(*end))
+        self.addCleanup(self.ioctx.remove_object, f'forgotten-{image}')
         with driver.guarded('test', [self.create()]):
             found = left_markers.read(driver)
         mine = [one for one in found if image in one.key]
         self.assertEqual(['extend_volume by dead@ceph'],
                          [one.text for one in mine])
         # No lock that somebody has is among them.
-        markers.end(*end)
+        forgotten.end(*end)
         with driver.guarded('test', [image]):
             self.assertEqual([], [one for one in left_markers.read(driver)
                                   if image in one.key])

@@ -3,12 +3,14 @@
 
 import errno
 import json
+import secrets
 
 from dcn_plugins.ceph import addresses
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import dead_locks
 from dcn_plugins.ceph import fence
 from tests.functional.storage import pool_case
+from tests.lab import deadline
 
 
 class DeadLocksTest(pool_case.PoolTestCase):
@@ -32,11 +34,30 @@ class DeadLocksTest(pool_case.PoolTestCase):
         with self.rbd.Image(self.ioctx, self.name, read_only=True) as image:
             return image.list_lockers(), image.id()
 
-    def epoch(self):
-        """Return the number of the map that the blocklist is in."""
+    def cut_off(self):
+        """Return how often somebody has had the owner cut off.
+
+        The log of the monitors has each order, also one that changes nothing
+        of the blocklist, and the orders of other tests.
+        """
+        # Theirs come in order: when this one is there, all before it are.
+        last = f'127.0.0.1:0/{secrets.randbits(31) + 1}'
+        self.own.blocklist([last], 1)
+        nonces = [each.rpartition('/')[2] for each in self.addresses]
+        orders = deadline.wait(
+            'the log of the monitors', lambda: self.orders(last), 60)
+        return sum(any(nonce in order for nonce in nonces)
+                   for order in orders)
+
+    def orders(self, last):
+        """Return the orders that cut clients off, if the last one is there."""
         _code, found, _text = self.admin().mon_command(json.dumps(
-            {'prefix': 'osd dump', 'format': 'json'}), b'')
-        return json.loads(found)['epoch']
+            {'prefix': 'log last', 'num': 1000, 'channel': 'audit',
+             'level': 'debug', 'format': 'json'}), b'')
+        found = [line['message'] for line in json.loads(found)
+                 if 'osd blocklist' in line['message']
+                 and line['message'].endswith('dispatch')]
+        return any(last in order for order in found) and found
 
     def release(self):
         found, image_id = self.lockers()
@@ -47,23 +68,24 @@ class DeadLocksTest(pool_case.PoolTestCase):
 
     def test_of_one_who_was_cut_off(self):
         self.own.blocklist(self.addresses, 60)
-        before = self.epoch()
+        before = self.cut_off()
+        self.assertEqual(1, before)
         self.assertEqual(1, len(self.release()))
         self.assertFalse(self.lockers()[0])
-        # Nobody is cut off for it once more, which a new map would show.
+        # Nobody is cut off for it once more.
         with self.rbd.Image(self.ioctx, self.name) as image:
             image.resize(1 << 25)
             self.assertTrue(image.is_exclusive_lock_owner())
-        self.assertEqual(before, self.epoch())
+        self.assertEqual(before, self.cut_off())
         error = self.assertRaises(self.rbd.Error, self.owned.write, b'!', 0)
         self.assertEqual(errno.ESHUTDOWN, abs(error.errno))
 
     def test_librbd_by_itself_cuts_off_once_more(self):
         self.own.blocklist(self.addresses, 60)
-        before = self.epoch()
+        before = self.cut_off()
         with self.rbd.Image(self.ioctx, self.name) as image:
             image.resize(1 << 25)
-        self.assertGreater(self.epoch(), before)
+        self.assertEqual(before + 1, self.cut_off())
 
     def test_of_one_who_lives(self):
         found, _image_id = self.lockers()

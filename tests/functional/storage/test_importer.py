@@ -20,7 +20,7 @@ from dcn_plugins import exceptions
 from tests.functional.storage import rados_case
 
 ROOT = pathlib.Path(__file__).parents[3]
-WAIT_SECONDS = 60
+WAIT_SECONDS = 180
 MIB = 1 << 20
 ORDER = 22
 

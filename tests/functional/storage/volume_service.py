@@ -44,14 +44,17 @@ class VolumeService:
     :param rig: a started :class:`~tests.functional.storage.rig.Rig`.
     :param url: of the coordinator; our driver of tooz unless given.
     :param driver_class: ``OURS`` or ``STOCK``.
+    :param ttl: of its lease, in seconds; short ones are lost on a machine
+        that has much to do, and every operation under way with them.
     :param options: of the backend, by name.
     """
 
-    def __init__(self, rig, url=None, driver_class=OURS, **options):
+    def __init__(self, rig, url=None, driver_class=OURS, ttl=15,
+                 **options):
         cfg.CONF([], project='cinder', default_config_files=[])
         cfg.CONF.set_override(
-            'backend_url', url or f'dcn-etcd3+http://{rig.etcd_hosts}?ttl=3',
-            'coordination')
+            'backend_url', url or
+            f'dcn-etcd3+http://{rig.etcd_hosts}?ttl={ttl}', 'coordination')
         coordination.COORDINATOR.start()
         backend = configuration.Configuration(base_driver.volume_opts,
                                               config_group=GROUP)

@@ -69,7 +69,7 @@ def main(conf, seconds):
     import rados
 
     cluster = rados.Rados(conffile=conf)
-    cluster.connect(timeout=20)
+    cluster.connect(timeout=float(seconds))
     try:
         carry_out(cluster, json.load(sys.stdin), float(seconds))
     except (Refused, rados.Error) as exc:

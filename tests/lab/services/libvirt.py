@@ -98,4 +98,4 @@ class Libvirt(service.Service):
     def _virsh(self, *arguments, check=False):
         return process.run(
             self.lab, ['virsh', '-q', '-c', uri(self.lab, self.host),
-                       *arguments], self.site, seconds=20, check=check)
+                       *arguments], self.site, seconds=120, check=check)

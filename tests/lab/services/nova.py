@@ -125,6 +125,9 @@ class Scheduler(Central):
     def __init__(self, lab):
         super().__init__(lab, 'nova-scheduler')
 
+    def is_ready(self):
+        return self.process.has_logged('Starting scheduler node')
+
     def reconfigure(self, with_filter=True, options=None):
         """Restart with the stock filters only, or with other options."""
         self.stop()
