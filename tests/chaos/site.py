@@ -69,7 +69,8 @@ class Member(etcd.Etcd):
     @property
     def id(self):
         """The number that etcd has given the member, as it writes it."""
-        return int(self.ask('/maintenance/status', seconds=10.0)['header']['member_id'])
+        told = self.ask('/maintenance/status', seconds=10.0)
+        return int(told['header']['member_id'])
 
     @property
     def is_leader(self):
