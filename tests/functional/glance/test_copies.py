@@ -143,7 +143,9 @@ class CopiesTest(glance_api.GlanceTestCase):
         self.assertIn('and lacks store2:', self.log.output)
         # Glance announces its own failures; they must not begin anew.
         self.assertEqual(1, self.log.output.count('was not copied within'))
-        self.assertLess(len(self.asked), 6)
+        # Once a second would be more, and some are made before store3 is
+        # there, at the pace of the machine.
+        self.assertLess(len(self.asked), 12)
 
     def test_user_who_must_not_copy(self):
         self.service_roles = 'member,reader'
