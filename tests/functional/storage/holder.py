@@ -51,9 +51,13 @@ def arguments(operation, ids):
 
 
 class Server:
-    """What starts holders for one process of tests."""
+    """What starts holders for one process of tests.
 
-    def __init__(self):
+    :param directory: where ``dcn_plugins`` and ``tests`` are, if not here.
+    """
+
+    def __init__(self, directory=None):
+        self._directory = directory
         self._process = None
 
     def start(self, told, directory, when, call, number, operation, ids):
@@ -66,8 +70,9 @@ class Server:
         """
         if self._process is None:
             self._process = subprocess.Popen(
-                [sys.executable, '-m', __name__], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, text=True, bufsize=1)
+                [sys.executable, '-m', __name__], cwd=self._directory,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                bufsize=1)
             atexit.register(self._process.stdin.close)
         print(json.dumps([str(told), str(directory), when, call, number,
                           operation, *ids]), file=self._process.stdin)
