@@ -156,6 +156,7 @@ class HalfDoneTest(test_takeover.TakeoverTest):
     def holder(self):
         if self.is_old_first:
             server = holder.Server(self.old.directory)
+            self.addCleanup(server.close)
             self.useFixture(fixtures.MonkeyPatch(
                 'tests.functional.storage.test_takeover.SERVER', server))
         return super().holder()

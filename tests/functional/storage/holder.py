@@ -73,10 +73,20 @@ class Server:
                 [sys.executable, '-m', __name__], cwd=self._directory,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                 bufsize=1)
-            atexit.register(self._process.stdin.close)
+            atexit.register(self.close)
         print(json.dumps([str(told), str(directory), when, call, number,
                           operation, *ids]), file=self._process.stdin)
         return int(self._process.stdout.readline())
+
+    def close(self):
+        """End the server; those that it has started live on."""
+        atexit.unregister(self.close)
+        if self._process is not None:
+            # Not communicate(): they have its standard output, too.
+            self._process.stdin.close()
+            self._process.wait(60)
+            self._process.stdout.close()
+        self._process = None
 
 
 def _hold(told, directory, when, call, number, operation, *ids):
