@@ -434,4 +434,4 @@ class Workflow:
             deadline.wait(f'{what} being gone', gone, seconds, 0.3,
                           retry_on=_PASSING)
         except deadline.LabTimeout as exc:
-            raise deadline.LabTimeout(f'{exc}; it is {last}') from exc
+            raise deadline.LabTimeout(exc.what, exc.seconds, last) from exc
