@@ -12,8 +12,16 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import fixtures
+from tooz import coordination
+
+from dcn_plugins.locking import etcd
+from dcn_plugins.locking import session
+from dcn_plugins.placement import job
+from dcn_plugins.placement import job_claims
+from dcn_plugins.placement import jobs
 
 ROOT = pathlib.Path(__file__).parents[2]
 #: Of 2026-11-28, before claims told progress and jobs had windows.
@@ -68,10 +76,6 @@ class Process:
         if pathlib.Path(where).parents[1] != pathlib.Path(directory):
             raise AssertionError(f'it runs {where}')
 
-    @property
-    def pid(self):
-        return self._process.pid
-
     def order(self, verb, *arguments):
         """Have it do something, and do not wait."""
         print(json.dumps([verb, *arguments]), file=self._process.stdin)
@@ -103,15 +107,9 @@ class Process:
 
 
 class _Side:
-    """What can be told to a process. Imports are those of its version."""
+    """What can be told to a process."""
 
     def __init__(self, hosts, prefix, name, ttl_seconds):
-        from dcn_plugins.locking import etcd
-        from dcn_plugins.locking import session
-        from dcn_plugins.placement import job_claims
-        from dcn_plugins.placement import jobs
-        from dcn_plugins.placement import removals
-
         self._hosts, self._name, self._ttl = hosts, name, ttl_seconds
         endpoints = [etcd.Endpoint.parsed(host, False)
                      for host in hosts.split(',')]
@@ -120,7 +118,6 @@ class _Side:
             endpoints, etcd.NativeLine()), int(ttl_seconds))
         self._jobs = jobs.Jobs(client, prefix)
         self._claims = job_claims.JobClaims(client, own, prefix, name)
-        self._removals = removals.Removals(client, prefix)
         self._client, self._prefix = client, prefix
         self._held, self._locks, self._coordinator = {}, {}, None
 
@@ -132,10 +129,6 @@ class _Side:
     # Jobs
 
     def register(self, image_id, store, **values):
-        import time
-
-        from dcn_plugins.placement import job
-
         now = time.time()
         if 'windows' in values:
             values['windows'] = tuple(values['windows'])
@@ -167,8 +160,7 @@ class _Side:
         return self._jobs.ask(image_id, store) is not None
 
     def report(self, image_id, store, done_bytes):
-        import time
-
+        # The old one has neither.
         from dcn_plugins.placement import job_progress
         from dcn_plugins.placement import job_reports
 
@@ -205,8 +197,6 @@ class _Side:
         return self._locks.pop(name).release()
 
     def _get_lock(self, name):
-        from tooz import coordination
-
         if self._coordinator is None:
             self._coordinator = coordination.get_coordinator(
                 f'dcn-etcd3+http://{self._hosts}?ttl={self._ttl}',
@@ -216,8 +206,6 @@ class _Side:
 
     def turns(self, name, number, path):
         """Take a lock so often; return how often nobody else was inside."""
-        import time
-
         alone = 0
         for _turn in range(number):
             with self._get_lock(name):
@@ -231,24 +219,14 @@ class _Side:
 
     def sweep(self, directory, names):
         """End what the dead have left, until these images are free."""
-        import time
-
+        # Cinder takes seconds, which the others need not wait for.
         from tests.functional.storage import rig
         from tests.functional.storage import volume_service
 
         with rig.Rig(directory) as site:
             service = volume_service.VolumeService(site)
             try:
-                driver = service.driver
-                scope = driver.lock_scope()
-                names = [scope.image(name) for name in names]
-                end = time.monotonic() + 120
-                while driver.backend.locks().is_claimed(names):
-                    if time.monotonic() > end:
-                        return False
-                    driver.lock_guard.settlement.sweep()
-                    time.sleep(0.1)
-                return True
+                return service.settle(names, 120)
             finally:
                 service.close()
 

@@ -21,7 +21,7 @@ class CopiesTest(glance_api.GlanceTestCase):
 
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.copy_request.CopyRequest.advance',
-            lambda *args: held(*args)))
+            held))
         self.addCleanup(go_on.set)
         return go_on
 

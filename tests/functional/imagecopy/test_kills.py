@@ -244,17 +244,17 @@ class RaceTest(copy_case.CopyTestCase):
 
     def test_a_copy_that_is_cancelled(self):
         service.CONTROLS.set_rates(total=8 * MIB)
-        done = [0]
+        is_paused = threading.Event()
 
         def told(progress):
             # Nor may it come to its end meanwhile.
-            if progress.done_bytes >= 8 * MIB and not done[-1]:
+            if progress.done_bytes >= 8 * MIB and not is_paused.is_set():
                 service.CONTROLS.pause(self.name)
-                done.append(progress.done_bytes)
+                is_paused.set()
 
         def check():
             # How soon it gets there is up to the machine.
-            if done[-1]:
+            if is_paused.is_set():
                 raise KeyError('enough')
 
         self.assertRaises(KeyError, service.copy, self.request(self.name),

@@ -109,15 +109,10 @@ class TakeoverTest(testtools.TestCase):
             return stat.read().rpartition(')')[2].split()[0]
 
     def settle(self):
-        """Have whatever was left be ended, as the caretaker does."""
-        scope = self.service.driver.lock_scope()
-        names = [scope.image(made.name) for made in (self.volume, self.made)]
-        end = time.monotonic() + TAKEOVER_SECONDS
-        # Another test may do it: each ends whatever it finds.
-        while self.service.driver.backend.locks().is_claimed(names):
-            self.assertLess(time.monotonic(), end, 'it is left')
-            self.service.driver.lock_guard.settlement.sweep()
-            time.sleep(0.1)
+        """Have whatever was left be ended."""
+        self.assertTrue(self.service.settle(
+            [self.volume.name, self.made.name], TAKEOVER_SECONDS),
+            'it is left')
 
     # Other tests use the same pool and the same etcd.
 
