@@ -147,7 +147,8 @@ class Connection:
             settings.attempt_seconds, clock=session.clock)
         self.session = session.Session(
             self.client, functools.partial(_renewer, settings, contexts[1]),
-            settings.ttl_seconds, on_lost)
+            settings.ttl_seconds, on_lost,
+            f'{settings.namespace.rstrip("/")}/witness')
 
     def close(self):
         """Give the lease back, and all that hangs on it; never raises."""

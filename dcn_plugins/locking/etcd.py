@@ -215,6 +215,9 @@ class Client:
         self._revision = 0
         #: How often etcd has gone back to an earlier state.
         self.rewinds = 0
+        #: Another object when a transaction is sent, and when it has ended.
+        #: A number would not be that in all threads.
+        self.changes = object()
 
     def call(self, path, body, seconds):
         """Return the :class:`Answer` of the first endpoint that has one.
@@ -277,7 +280,11 @@ class Client:
 
     def transaction(self, body, seconds):
         """Run a transaction; see :meth:`call`."""
-        return self.call('/kv/txn', body, seconds)
+        self.changes = object()
+        try:
+            return self.call('/kv/txn', body, seconds)
+        finally:
+            self.changes = object()
 
     @contextlib.contextmanager
     def watch(self, key, seconds):

@@ -63,6 +63,12 @@ def was_changed_at(key, revision):
             'mod_revision': str(revision)}
 
 
+def has_value(key, value):
+    """Hold if a key is there and has a value."""
+    return {'key': encoded(key), 'target': 'VALUE', 'result': 'EQUAL',
+            'value': encoded(value)}
+
+
 # Operations
 
 def put(key, value='', lease_id=None):

@@ -18,6 +18,7 @@ from oslo_log import log as logging
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
 from dcn_plugins.locking import lease as leases
+from dcn_plugins.locking import witness
 from dcn_plugins import native
 
 LOG = logging.getLogger(__name__)
@@ -52,13 +53,18 @@ class Session:
     :param on_lost: called when etcd has ended the lease or nobody can prove
         any more that it has not. It is called by the thread that renews: it
         must be quick and may wait for nothing.
+    :param prefix: of a key for a :class:`~dcn_plugins.locking.witness.Witness`
+        of each lease. Without one a restored etcd is noticed by its revision
+        only.
     """
 
-    def __init__(self, client, renewer, ttl_seconds, on_lost=None):
+    def __init__(self, client, renewer, ttl_seconds, on_lost=None,
+                 prefix=None):
         self._client = client
         self._make_renewer = renewer
         self._ttl_seconds = ttl_seconds
         self._on_lost = on_lost
+        self._prefix = prefix
         self._lock = threading.Lock()
         self._renewal = None
         self._is_closed = False
@@ -81,7 +87,7 @@ class Session:
             if self._is_closed:
                 raise exceptions.EtcdRefused(
                     'the session of this process is closed', 0, '')
-            if renewal and renewal.is_ours and self._is_rewound(renewal):
+            if renewal and renewal.is_ours and renewal.past.is_rewound:
                 self._give_up(renewal, deadline)
             sent_at = clock()
             rewinds = self._client.rewinds
@@ -97,16 +103,14 @@ class Session:
             if renewal and renewal.is_ours:
                 renewal.end(_LAPSED)
             self._renewal = _Renewal(
-                granted, self._make_renewer(), self._on_lost)
-            self._renewal.rewinds = rewinds
+                granted, self._make_renewer(), self._on_lost,
+                _Past(self._client, rewinds, self._prefix and witness.Witness(
+                    f'{self._prefix}/{granted.id}', granted.id)))
             return granted
 
     def _is_usable(self, renewal, margin_seconds=0.0):
-        return (not self._is_rewound(renewal)
+        return (not renewal.past.is_rewound
                 and renewal.is_usable(margin_seconds))
-
-    def _is_rewound(self, renewal):
-        return renewal.rewinds != self._client.rewinds
 
     def _give_up(self, renewal, deadline):
         """End a lease that an etcd which was restored has brought back.
@@ -165,6 +169,50 @@ class Session:
                         'and ends in %s s: %s', self._ttl_seconds, exc)
 
 
+class _Past:
+    """What etcd must still know while a lease lasts.
+
+    :param client: that of the service, whose changes these are.
+    :param rewinds: of that, before the lease was granted.
+    :param own: :class:`~dcn_plugins.locking.witness.Witness` or None.
+    """
+
+    def __init__(self, client, rewinds, own):
+        self._client = client
+        self._rewinds = rewinds
+        self._witness = own
+        self._is_refused = False
+
+    @property
+    def is_rewound(self):
+        """Whether the revision of etcd has fallen."""
+        return self._client.rewinds != self._rewinds
+
+    def is_lost(self, client, seconds, news):
+        """Tell whether etcd says that it does not know all of it any more.
+
+        :param client: to ask with.
+        :param news: list for what there is to say.
+        """
+        if self._witness is None or self.is_rewound:
+            return self.is_rewound
+        try:
+            answer = client.transaction(
+                self._witness.look(self._client.changes), seconds)
+            return self._witness.is_behind(answer) or client.rewinds > 0
+        except exceptions.EtcdRefused as exc:
+            # Of a lease that has gone the next renewal tells.
+            if not etcd.is_not_found(exc) and not self._is_refused:
+                self._is_refused = True
+                news.append('etcd does not let this process note what it has '
+                            'changed. A lock that a backup of etcd brings '
+                            f'back may be held until it ends: {exc}')
+        except Exception:  # nosec B110
+            # If etcd is away the renewals say so.
+            pass
+        return False
+
+
 class _Renewal:
     """Renew one lease until it is lost or no longer wanted.
 
@@ -175,9 +223,9 @@ class _Renewal:
     etcd still renews it: an old leader may say so of one that has ended.
     """
 
-    def __init__(self, granted, client, on_lost):
+    def __init__(self, granted, client, on_lost, past):
         self.lease = granted
-        self.rewinds = 0
+        self.past = past
         self.news = collections.deque(maxlen=20)
         self._client = client
         self._on_lost = on_lost
@@ -238,12 +286,35 @@ class _Renewal:
                               'all its locks with it')
                 break
             self.lease = renewed
-            pause = leases.renewal_seconds(ttl_seconds)
+            if self._is_forgotten(ttl_seconds):
+                break
+            pause = max(0.0, sent_at + leases.renewal_seconds(ttl_seconds)
+                        - clock())
         self._client.close()
         if self._loss:
             self._is_ended = True
             self.news.append(self._loss)
             self._tell()
+
+    def _is_forgotten(self, ttl_seconds):
+        """End the lease if etcd was restored; tell whether it was.
+
+        It is not renewed meanwhile, so that takes half of the pause at most.
+        """
+        seconds = leases.renewal_seconds(ttl_seconds) / 2
+        if (not self.past.is_lost(self._client, seconds, self.news)
+                or self._stop.is_set()):
+            return False
+        self._loss = _REWOUND
+        self._is_ended = True
+        try:
+            self._client.call('/lease/revoke', {'ID': str(self.lease.id)},
+                              seconds)
+        except Exception as exc:
+            self.news.append('What an earlier state of etcd has brought back '
+                             f'stays for {self.lease.left(clock()):.0f} s: '
+                             f'{type(exc).__name__}: {exc}')
+        return True
 
     def _tell(self):
         if self._on_lost is None:

@@ -96,6 +96,9 @@ class Store:
 
     @staticmethod
     def _holds(compare, item):
+        if compare['target'] == 'VALUE':
+            # Of no key at all it never holds.
+            return item is not None and item.value == compare['value']
         field, attribute = {'CREATE': ('create_revision', 'created'),
                             'MOD': ('mod_revision', 'changed')}[
                                 compare['target']]
@@ -179,6 +182,7 @@ class Client:
         self.late = []
         self.watches = 0
         self.rewinds = 0
+        self.changes = object()
 
     def call(self, path, body, seconds):
         """Run a call; raises what ``faults`` say."""
@@ -213,6 +217,7 @@ class Client:
 
     def transaction(self, body, seconds):
         """Run a transaction; see :meth:`call`."""
+        self.changes = object()
         return self.call('/kv/txn', body, seconds)
 
     def expire(self, lease):

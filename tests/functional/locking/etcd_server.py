@@ -22,9 +22,10 @@ READY_SECONDS = 60.0
 class Member:
     """One member, that can be killed, paused and started again."""
 
-    def __init__(self, command, port, log, context=None):
+    def __init__(self, command, data, port, log, context=None):
         self.port = port
-        self._command = command
+        self._data = data
+        self._command = [*command, '--data-dir', data]
         self._log = log
         self._context = context
         self.process = None
@@ -44,6 +45,15 @@ class Member:
         if self.process is not None:
             self.process.kill()
             self.process.wait(READY_SECONDS)
+
+    def keep(self):
+        """Keep its state; it must not run."""
+        shutil.copytree(self._data, f'{self._data}.kept')
+
+    def bring_back(self):
+        """Take the state that was kept; it must not run."""
+        shutil.rmtree(self._data)
+        shutil.copytree(f'{self._data}.kept', self._data)
 
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
@@ -99,7 +109,6 @@ class EtcdServer(fixtures.Fixture):
             client = f'{"https" if tls else "http"}://127.0.0.1:{port}'
             self.members.append(Member([
                 program, '--name', name,
-                '--data-dir', os.path.join(directory, name),
                 '--listen-client-urls', client,
                 '--advertise-client-urls', client,
                 '--listen-peer-urls', peer,
@@ -107,13 +116,32 @@ class EtcdServer(fixtures.Fixture):
                 '--initial-cluster', ','.join(
                     f'{other}={url}' for other, url in peers.items()),
                 '--initial-cluster-token', directory,
-                '--logger', 'zap', '--log-level', 'error', *tls], port,
+                '--logger', 'zap', '--log-level', 'error', *tls],
+                os.path.join(directory, name), port,
                 os.path.join(directory, f'{name}.log'), context))
+            self.addCleanup(self.members[-1].kill)
+        self._start()
+
+    def _start(self):
         for member in self.members:
-            self.addCleanup(member.kill)
             member.start()
         for member in self.members:
             member.wait_ready()
+
+    def keep(self):
+        """Make a backup; the cluster is away for a moment."""
+        self._stopped(Member.keep)
+
+    def bring_back(self):
+        """Restore the backup."""
+        self._stopped(Member.bring_back)
+
+    def _stopped(self, act):
+        for member in self.members:
+            member.kill()
+        for member in self.members:
+            act(member)
+        self._start()
 
     def _tls(self):
         """Return the options of a server with TLS, and what a client needs."""

@@ -8,10 +8,12 @@ import unittest
 import testtools
 from tooz import coordination
 
+from dcn_plugins.locking import etcd_requests
 from tests.contracts import etcd_contract
 from tests.contracts import lock_contract
 from tests.functional.locking import etcd_case
 from tests.functional.locking import etcd_server
+from tests.lab import deadline
 
 
 class OneMemberTest(etcd_case.EtcdCase, etcd_contract.EtcdContract,
@@ -48,10 +50,12 @@ class DriverTestCase(testtools.TestCase):
         return found
 
     def keys(self):
+        """Return how many keys there are of locks."""
         client = self.server.client()
         try:
             answer = client.call('/kv/range', {
-                'key': 'AA==', 'range_end': 'AA==', 'count_only': True}, 10)
+                **etcd_requests.range_of('/dcn/locks'), 'count_only': True},
+                10)
         finally:
             client.close()
         return int(answer.get('count', 0))
@@ -194,3 +198,67 @@ class MinorityTest(DriverTestCase):
                 member.resume()
         # What has come too late to be answered is no claim of anybody.
         self.assertTrue(self.one.get_lock(b'b').acquire(blocking=20))
+
+
+class RestoreTest(DriverTestCase):
+    """etcd is restored from a backup."""
+
+    timeout = 1
+
+    def setUp(self):
+        super().setUp()
+        # A restart takes a moment, and is not what is tested.
+        self.one = self.coordinator('lasting', ttl=10)
+        self.client = self.server.client()
+        self.addCleanup(self.client.close)
+        self.lost = threading.Event()
+        self.one.watch_lost_lease(self.lost.set)
+
+    def write(self, count):
+        """Make the revision rise as others do who share the etcd."""
+        for _number in range(count):
+            self.client.transaction(etcd_requests.transaction(success=[
+                etcd_requests.put('/others/key')]), 10)
+
+    def wait_for_look(self):
+        """Wait until the process has looked what etcd knows, and changed it.
+
+        """
+        before = self.looks()
+        deadline.wait('another number', lambda: self.looks() != before, 30)
+
+    def looks(self):
+        key = f'/dcn/witness/{self.one._session._renewal.lease.id}'
+        return self.client.call('/kv/range', {
+            'key': etcd_requests.encoded(key)}, 10).get('kvs')
+
+    def test_a_claim_that_comes_back_does_not_stay(self):
+        """A process lives on whose claim the backup has, and nobody else.
+
+        It has given it back since, and others have written more than was
+        lost before it asks for anything.
+        """
+        lock = self.one.get_lock(b'a')
+        self.assertTrue(lock.acquire())
+        self.wait_for_look()
+        self.server.keep()
+        self.assertTrue(lock.release())
+        self.wait_for_look()
+        self.write(20)
+        self.assertFalse(self.lost.is_set())
+        self.server.bring_back()
+        self.write(200)
+        self.assertTrue(self.other.get_lock(b'a').acquire(blocking=60))
+        self.assertTrue(self.lost.wait(60))
+        # It has another lease then.
+        self.assertTrue(self.one.get_lock(b'b').acquire(blocking=60))
+
+    def test_a_backup_that_nothing_was_changed_after_costs_no_lock(self):
+        lock = self.one.get_lock(b'a')
+        self.assertTrue(lock.acquire())
+        self.wait_for_look()
+        self.server.keep()
+        self.server.bring_back()
+        self.assertTrue(lock.release())
+        self.wait_for_look()
+        self.assertFalse(self.lost.is_set())

@@ -15,6 +15,7 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
+from dcn_plugins.locking import etcd_requests
 from dcn_plugins.locking import session
 from tests.lab import deadline
 from tests.unit.locking import gateway
@@ -24,6 +25,7 @@ Answer = gateway.Answer
 GRANT = '/lease/grant'
 KEEPALIVE = '/lease/keepalive'
 REVOKE = '/lease/revoke'
+TXN = '/kv/txn'
 
 WAIT_SECONDS = gateway.WAIT_SECONDS
 # Of etcd's answers. No test waits for the end of LONG. One that does not want
@@ -483,3 +485,92 @@ class RestoredTest(SessionTestCase):
             {'code': etcd.NOT_FOUND, 'message': 'not found'}, status=404)
         self.gateway.answers[GRANT] = granted(9)
         self.assertEqual(9, self.session.lease(5).id)
+
+    def test_who_asks_for_nothing_gives_it_up_at_a_renewal(self):
+        self.answer(GRANT, granted(7, SHORTEST))
+        self.session.lease(5)
+        self.session._client.rewinds += 1
+        self.wait_until_over()
+        self.assertEqual(1, self.lost.count)
+        self.assertEqual(1, len(self.gateway.of(REVOKE)))
+
+
+class WitnessTest(SessionTestCase):
+    """After each renewal etcd is asked whether it still knows all."""
+
+    agreed = Answer({'succeeded': True, 'responses': [],
+                     'header': {'revision': '5'}})
+    behind = Answer({'responses': [{'response_range': {}}],
+                     'header': {'revision': '5'}})
+
+    def setUp(self):
+        super().setUp()
+        self.answer(GRANT, granted(7, SHORT))
+        self.answer(KEEPALIVE, renewed(SHORT))
+        client = self.client(etcd.Pool())
+        self.addCleanup(client.close)
+        self.witnessed = session.Session(
+            client, lambda: self.client(etcd.NativeLine()), 5, self.lost,
+            '/dcn/witness')
+        self.addCleanup(self.witnessed.close)
+
+    def test_a_number_that_is_there(self):
+        self.answer(TXN, self.agreed)
+        self.witnessed.lease(5)
+        self.gateway.wait_for(TXN, 2)
+        first, second = (request.body for request in self.gateway.of(TXN)[:2])
+        put, = first['success']
+        self.assertEqual(etcd_requests.put('/dcn/witness/7', '1', 7), put)
+        self.assertEqual([], second['success'])
+        self.assertTrue(self.witnessed.is_valid(7))
+        self.assertEqual(0, self.lost.count)
+
+    def test_one_that_is_lost(self):
+        self.answer(TXN, self.agreed, self.behind)
+        self.witnessed.lease(5)
+        self.wait_until_over()
+        self.assertFalse(self.witnessed.is_valid(7))
+        self.assertEqual(1, self.lost.count)
+        request, = self.gateway.of(REVOKE)
+        self.assertEqual({'ID': '7'}, request.body)
+        self.assertIn('restored from a backup', self.log.output)
+        self.answer(GRANT, granted(8))
+        self.assertEqual(8, self.witnessed.lease(5).id)
+
+    def test_one_that_is_lost_and_the_lease_cannot_be_ended(self):
+        self.answer(TXN, self.agreed, self.behind)
+        self.answer(REVOKE, Answer(is_dropped=True))
+        self.witnessed.lease(5)
+        self.wait_until_over()
+        self.assertFalse(self.witnessed.is_valid(7))
+        self.assertIn('brought back stays', self.log.output)
+
+    def test_an_etcd_that_does_not_answer_that_is_no_loss(self):
+        self.answer(TXN, Answer(is_dropped=True), Answer({}), self.agreed)
+        self.witnessed.lease(5)
+        self.gateway.wait_for(TXN, 3)
+        self.assertTrue(self.witnessed.is_valid(7))
+        self.assertEqual(0, self.lost.count)
+
+    def test_an_etcd_that_stands_still_then_does_not_cost_the_lease(self):
+        self.answer(TXN, Answer({}, delay_seconds=60))
+        lease = self.witnessed.lease(5)
+        wait('the end of the grant', lambda: session.clock() > lease.ends_at)
+        self.assertTrue(self.witnessed.is_valid(7))
+        self.assertEqual(0, self.lost.count)
+
+    def test_one_that_must_not_be_written_is_told_once(self):
+        self.answer(TXN, Answer({
+            'message': 'etcdserver: permission denied', 'code': 7}, 403))
+        self.witnessed.lease(5)
+        self.gateway.wait_for(TXN, 3)
+        self.assertTrue(self.witnessed.is_valid(7))
+        self.assertEqual(1, self.log.output.count('permission denied'))
+
+    def test_a_revision_that_falls_meanwhile(self):
+        older = Answer({'succeeded': True, 'responses': [],
+                        'header': {'revision': '4'}})
+        self.answer(TXN, self.agreed, older)
+        self.witnessed.lease(5)
+        self.wait_until_over()
+        self.assertFalse(self.witnessed.is_valid(7))
