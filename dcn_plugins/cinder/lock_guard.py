@@ -324,6 +324,11 @@ class LockGuard:
                 or isinstance(error, (exceptions.LockLost, exceptions.Fenced,
                                       _CutOff))):
             raise error
+        # One that is still open has the lock of its image and may not know
+        # what is in it, if Ceph has not answered it in time. librbd would
+        # have it remove a snapshot for us, of which it says that there is
+        # none, and that counts as done.
+        operation.close_images()
         if not isinstance(error, _ROUND):
             with operation.running():
                 repair.undo(self._backend, operation)

@@ -355,9 +355,12 @@ class DCNRBDDriver(rbd.RBDDriver):
             return rbd.RBDDriver.create_cloned_volume(self, volume, src_vref)
         except self.rbd.ImageNotFound as exc:
             # An entry of the image cache that was evicted meanwhile: with
-            # this error, Cinder takes the image from Glance.
+            # this error, Cinder takes the image from Glance. Or upstream has
+            # not found what was to be removed after another error.
+            reason = exc.__context__
             raise exception.VolumeBackendAPIException(
-                data=f'{src_vref.name} is gone') from exc
+                data=str(reason) if isinstance(reason, self.rbd.Error)
+                else f'{src_vref.name} is gone') from exc
 
     def _get_clone_depth(self, client, volume_name, *depth):
         # A volume that is deleted meanwhile has another name from then on.
