@@ -53,6 +53,9 @@ _FORBIDDEN = frozenset(['break_lock', 'lock_acquire', 'lock_break'])
 # Errors that say that something has its former name.
 _NO_RENAME = ('ImageExists', 'ImageNotFound')
 
+# Errors that say that nothing was removed.
+_NO_REMOVAL = ('ImageBusy', 'ImageHasSnapshots')
+
 _REMOVALS = frozenset(['remove', 'trash_move'])
 
 
@@ -215,9 +218,12 @@ class GuardedCalls(_Guarded):
     def remove(self, ioctx, name, *args, **kwargs):
         """Remove an image, or move it to the trash if that is asked for."""
         seconds = getattr(self._operation, 'deferral_seconds', None)
-        if seconds:
-            return self._call('trash_move', ioctx, name, seconds)
-        return self._call('remove', ioctx, name, *args, **kwargs)
+        # What Ceph has not answered in time may have begun.
+        with self._making('removal', _pool(ioctx), name,
+                          refusals=_NO_REMOVAL):
+            if seconds:
+                return self._call('trash_move', ioctx, name, seconds)
+            return self._call('remove', ioctx, name, *args, **kwargs)
 
 
 class GuardedImage(_Guarded):
@@ -274,6 +280,12 @@ class GuardedImage(_Guarded):
         """Make a snapshot; raises as librbd does."""
         with self._making('snapshot', self._pool, self._name, name):
             return self._call('create_snap', name, *args, **kwargs)
+
+    def remove_snap(self, name, *args, **kwargs):
+        """Remove a snapshot; raises as librbd does."""
+        with self._making('removal', self._pool, self._name, name,
+                          refusals=_NO_REMOVAL):
+            return self._call('remove_snap', name, *args, **kwargs)
 
     def rename_snap(self, name, new_name):
         """Give a snapshot another name; raises as librbd does."""

@@ -121,6 +121,15 @@ class Operation:
                 self.made.discard(made)
             raise
 
+    def has_removed(self, pool, *names):
+        """Tell whether an image or snapshot may have lost its name.
+
+        :param names: of the image, and of the snapshot if it is one.
+        """
+        return any(kind in ('removal', 'name')
+                   and what[:1 + len(names)] == [pool, *names]
+                   for kind, *what in self.made)
+
     @property
     def is_begun(self):
         """Whether its markers may be in RADOS."""

@@ -315,9 +315,13 @@ class DCNRBDDriver(rbd.RBDDriver):
             operation.deferral_seconds = self.deferral_seconds()
         elif operation.name == 'migrate_volume' and operation.is_begun:
             note = repair.copied(self.backend, operation, volume.name)
+        whole = contextlib.nullcontext()
+        if operation.name == 'delete_volume':
+            whole = self._removed_whole(operation, volume.name)
         with note:
             try:
-                rbd.RBDDriver.delete_volume(self, volume)
+                with whole:
+                    rbd.RBDDriver.delete_volume(self, volume)
             except self.rbd.ImageBusy as exc:
                 # A child that somebody else works on.
                 raise exception.VolumeIsBusy(
@@ -326,6 +330,30 @@ class DCNRBDDriver(rbd.RBDDriver):
         # well), and leaves the snapshot of each clone, and the images of
         # deleted volumes, for ever.
         repair.drop_ancestors(self.backend, operation)
+
+    def _delete_snapshot_under_locks(self, snapshot):
+        with self._removed_whole(operations.current(), snapshot.volume_name,
+                                 snapshot.name):
+            return rbd.RBDDriver.delete_snapshot(self, snapshot)
+
+    @contextlib.contextmanager
+    def _removed_whole(self, operation, *names):
+        """Have nothing left of what the block removes.
+
+        Upstream finds nothing that a removal has left that was interrupted
+        before, nor tries again when Ceph has not answered in time.
+        """
+        try:
+            yield
+        except self.rbd.Error as exc:
+            if not operation.has_removed(self.configuration.rbd_pool, *names):
+                raise
+            LOG.warning('%s is removed once more, as it may be half gone: %s',
+                        '@'.join(names), exc)
+        else:
+            if operation.has_removed(self.configuration.rbd_pool, *names):
+                return
+        repair.remove_rest(self.backend, operation, *names)
 
     def deferral_seconds(self):
         """Return how long a volume that is deleted stays in the trash.

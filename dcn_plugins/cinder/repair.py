@@ -36,22 +36,14 @@ def undo(backend, operation):
     :raises Exception: of librbd, if something could not be removed.
     """
     intent = operation.touched.intents[0]
-    if operation.name in _RENAMES:
-        # What was managed is somebody's, who knows it by its former name.
-        if any(kind == 'name' for kind, *_name in operation.made):
-            end(backend, operation, intent)
-        return
-    if operation.name == 'migrate_volume':
-        # If its source is gone, what it has made is all that there is.
-        if any(kind == 'image' for kind, *_name in operation.made):
-            end(backend, operation, intent)
+    step = _ENDED.get(operation.name)
+    if any(kind == step for kind, *_name in operation.made):
+        end(backend, operation, intent)
         return
     if intent.get('is_overwritten'):
         return
     site = _Site(backend, operation)
-    if operation.name == 'delete_volume':
-        _drop_ancestors(site, intent)
-        return
+    _drop_ancestors(site, intent)
     # An image before the snapshot that it is a clone of.
     for kind, pool, *name in sorted(operation.made, key=str):
         if kind == 'image':
@@ -163,6 +155,21 @@ def drop_ancestors(backend, operation):
             if is_last:
                 LOG.warning('What %s leaves is left to the audit: %s',
                             operation.touched.intents[0], exc)
+
+
+def remove_rest(backend, operation, image, snapshot=None):
+    """Remove what an interrupted removal of an image or snapshot has left.
+
+    librbd removes the name of an image last, and gives a snapshot another
+    name first. Upstream takes both for gone, and they stay for ever.
+
+    :raises Exception: of librbd.
+    """
+    site = _Site(backend, operation)
+    if snapshot:
+        site.remove_snapshot(image, snapshot)
+    else:
+        site.remove_image(None, image)
 
 
 @contextlib.contextmanager
@@ -324,8 +331,7 @@ def _finish_deletion(site, intent):
             # So it would have ended for its own process.
             LOG.warning('The deletion is not finished: %s', exc)
         else:
-            # Upstream takes an image whose header is gone for none at all.
-            site.remove_image(None, intent['image'])
+            remove_rest(site.backend, site.operation, intent['image'])
         _drop_ancestors(site, intent)
 
 
@@ -357,6 +363,9 @@ def _finish_snapshot_deletion(site, intent):
         site.driver.upstream('delete_snapshot', snapshot)
     except exception.SnapshotIsBusy as exc:
         LOG.warning('The deletion is not finished: %s', exc)
+    else:
+        remove_rest(site.backend, site.operation, intent['source'],
+                    intent['snapshot'])
 
 
 def _finish_revert(site, intent):
@@ -426,7 +435,17 @@ _ENDS = {
     'manage_existing_snapshot': _undo_manage_snapshot,
 }
 
-_RENAMES = frozenset(['manage_existing', 'manage_existing_snapshot'])
+# What has failed after such a step is ended as somebody else's would be.
+_ENDED = {
+    # Somebody knows it by its former name.
+    'manage_existing': 'name',
+    'manage_existing_snapshot': 'name',
+    # If its source is gone, what it has made is all that there is.
+    'migrate_volume': 'image',
+    # Nobody could use half of it.
+    'delete_volume': 'removal',
+    'delete_snapshot': 'removal',
+}
 
 # Of these each step is whole or has not happened.
 _WHOLE = frozenset(lock_table.LOCKS) - frozenset(_ENDS) | frozenset(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ceph has done, and did not answer in time."""
 
+import functools
 import struct
 import time
 
@@ -27,56 +28,126 @@ def add_snapshot(ioctx, image_id, name):
                               ioctx.create_self_managed_snap()))
 
 
-class SnapshotTest(testtools.TestCase):
-    """A request for a snapshot that is heard of no more, and is done."""
+class UnheardTestCase(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
+        self.rbd = bindings.rbd()
         self.rig = self.useFixture(rig.Rig())
         self.service = volume_service.VolumeService(self.rig)
         self.addCleanup(self.service.close)
         self.source = volume_service.volume()
         self.service.create(self.source)
-        self.addCleanup(self.service.delete, self.source)
-        self.late = 0
-        self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.ceph.guarded_rbd.GuardedImage._called',
-            self.called(guarded_rbd.GuardedImage._called)))
+        #: Calls that were not heard of.
+        self.unheard = []
 
-    def called(self, original):
-        rbd = bindings.rbd()
+    def make_unheard(self, owner, call, act):
+        """Have the first of some calls do something, and raise.
 
-        def _called(image, name, *args, **kwargs):
-            if name != 'create_snap' or self.late:
-                return original(image, name, *args, **kwargs)
-            self.late += 1
-            # From here on the image has its own lock.
-            original(image, 'create_snap', 'before')
-            original(image, 'remove_snap', 'before')
-            # It tells itself that it has changed, and would look once more.
-            time.sleep(1)
-            list(original(image, 'list_snaps'))
-            with self.service.ioctx() as ioctx:
-                add_snapshot(ioctx, image._thing.id(), args[0])
-            raise rbd.Timeout('it was not heard of', errno=110)
+        :param owner: class of ``guarded_rbd``.
+        :param act: called with the call of librbd, what it is a call of, and
+            its arguments.
+        """
+        original = owner._called
 
-        return _called
+        def _called(thing, name, *args, **kwargs):
+            if name != call or self.unheard:
+                return original(thing, name, *args, **kwargs)
+            self.unheard.append(name)
+            act(functools.partial(original, thing), thing, *args)
+            raise self.rbd.Timeout('it was not heard of', errno=110)
+
+        self.useFixture(fixtures.MockPatchObject(owner, '_called', _called))
+
+    def delete(self):
+        """Delete the source; nothing of it may be there any more."""
+        self.service.delete(self.source)
+        images, trash = self.service.names()
+        self.assertNotIn(self.source.name, images)
+        self.assertNotIn(f'{self.source.name}.deleted', images)
+        self.assertNotIn(self.source.name, trash)
+
+
+class SnapshotTest(UnheardTestCase):
+    """A request for a snapshot that is heard of no more, and is done."""
+
+    def setUp(self):
+        super().setUp()
+        self.make_unheard(guarded_rbd.GuardedImage, 'create_snap', self.act)
+
+    def act(self, call, image, name):
+        # From here on the image has its own lock.
+        call('create_snap', 'before')
+        call('remove_snap', 'before')
+        # It tells itself that it has changed, and would look once more.
+        time.sleep(1)
+        list(call('list_snaps'))
+        with self.service.ioctx() as ioctx:
+            add_snapshot(ioctx, image._thing.id(), name)
 
     def test_of_a_clone(self):
         made = volume_service.volume()
         error = self.assertRaises(exception.VolumeBackendAPIException,
                                   self.service.clone, made, self.source)
         self.assertIn('not heard of', str(error))
-        self.assertEqual(1, self.late)
+        self.assertEqual(1, len(self.unheard))
         self.assertEqual(set(), self.service.snapshots(self.source.name))
         self.assertNotIn(made.name, self.service.names()[0])
         # What the user asks for once more.
         self.service.clone(made, self.source)
         self.service.delete(made)
         self.assertEqual(set(), self.service.snapshots(self.source.name))
+        self.delete()
 
     def test_of_a_snapshot(self):
         made = volume_service.snapshot(self.source)
-        self.assertRaises(bindings.rbd().Timeout, self.service.snapshot, made)
-        self.assertEqual(1, self.late)
+        self.assertRaises(self.rbd.Timeout, self.service.snapshot, made)
+        self.assertEqual(1, len(self.unheard))
         self.assertEqual(set(), self.service.snapshots(self.source.name))
+        self.delete()
+
+
+class RemovalTest(UnheardTestCase):
+    """A removal that is heard of no more."""
+
+    def test_of_an_image_that_is_done(self):
+        self.make_unheard(guarded_rbd.GuardedCalls, 'remove',
+                          lambda call, _thing, *args: call('remove', *args))
+        self.delete()
+        self.assertEqual(1, len(self.unheard))
+
+    def test_of_an_image_that_is_half_done(self):
+        self.make_unheard(guarded_rbd.GuardedCalls, 'remove',
+                          lambda *_args: self.remove_header())
+        self.delete()
+        self.assertEqual(1, len(self.unheard))
+
+    def test_of_an_image_that_was_half_done_before(self):
+        self.remove_header()
+        self.delete()
+
+    def remove_header(self):
+        """Remove what makes an image one, and leave its name."""
+        with self.service.ioctx() as ioctx:
+            with self.rbd.Image(ioctx, self.source.name,
+                                read_only=True) as image:
+                header = f'rbd_header.{image.id()}'
+            ioctx.remove_object(header)
+        self.assertIn(self.source.name, self.service.names()[0])
+
+    def check_snapshot(self, is_done):
+        made = volume_service.snapshot(self.source)
+        self.service.snapshot(made)
+        self.make_unheard(
+            guarded_rbd.GuardedImage, 'remove_snap',
+            lambda call, _thing, name: is_done and call('remove_snap', name))
+        self.service.delete_snapshot(made)
+        self.assertEqual(1, len(self.unheard))
+        self.assertEqual(set(), self.service.snapshots(self.source.name))
+        self.delete()
+
+    def test_of_a_snapshot_that_is_done(self):
+        self.check_snapshot(True)
+
+    def test_of_a_snapshot_that_is_not(self):
+        self.check_snapshot(False)

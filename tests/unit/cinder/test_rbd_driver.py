@@ -65,11 +65,15 @@ CALLS = {
 }
 
 
-class ImageBusy(Exception):
+class LibrbdError(Exception):
     """librbd's, where there is no librbd."""
 
 
-class ImageNotFound(Exception):
+class ImageBusy(LibrbdError):
+    """librbd's, too."""
+
+
+class ImageNotFound(LibrbdError):
     """librbd's, too."""
 
 
@@ -77,7 +81,7 @@ LIBRBD = types.SimpleNamespace(**{name: 0 for name in (
     'RBD_FEATURE_LAYERING', 'RBD_FEATURE_EXCLUSIVE_LOCK',
     'RBD_FEATURE_OBJECT_MAP', 'RBD_FEATURE_FAST_DIFF',
     'RBD_FEATURE_JOURNALING')}, ImageBusy=ImageBusy,
-    ImageNotFound=ImageNotFound)
+    ImageNotFound=ImageNotFound, Error=LibrbdError)
 
 
 class DriverTestCase(testtools.TestCase):
@@ -96,6 +100,7 @@ class DriverTestCase(testtools.TestCase):
                      lambda *_args: ())
         self.replace(rbd_driver.DCNRBDDriver, '_prepare_clone_image',
                      lambda *_args: None)
+        self.replace(repair, 'remove_rest', lambda *_args: None)
         self.driver = self.make_driver()
 
     def make_driver(self, **kwargs):
