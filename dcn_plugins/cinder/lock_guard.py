@@ -13,6 +13,7 @@ With any other driver of tooz the locks are what that driver makes of them.
 import contextlib
 import errno
 import functools
+import time
 
 from oslo_log import log as logging
 
@@ -29,6 +30,11 @@ LOG = logging.getLogger(__name__)
 # A lock that is taken while others are held is waited for no longer: two
 # operations that wait for each other would do so to the end of their time.
 NESTED_WAIT_SECONDS = 10.0
+
+# For how long Ceph is asked to take note that an operation has ended, and the
+# pause between two tries: each may take as long as Ceph may take to answer.
+END_SECONDS = 30.0
+END_PAUSE_SECONDS = 0.5
 
 # How often an operation may find something in its way that it has to settle,
 # or that what it touches has changed while it waited.
@@ -268,9 +274,33 @@ class LockGuard:
         return self._backend.markers(operation.own.get()).end(
             claim.id, dict(claim.wishes), operation.marker)
 
+    def _is_marker_ended(self, locks, operation):
+        """Remove the markers of work that is done; return whether they were.
+
+        What Ceph does not answer in time it may do all the same, and nobody
+        would undo what Cinder was told has failed. So it is asked again for a
+        while. If they are gone then, an earlier try has removed them, unless
+        somebody has taken over: his grant would have deleted our record.
+        """
+        deadline = session.clock() + END_SECONDS
+        is_repeated = False
+        while True:
+            try:
+                return self._end_marker(operation) or (
+                    is_repeated and (not operation.is_lost
+                                     or locks.is_held(operation.hold)))
+            except exceptions.ClusterUnreachable as exc:
+                if session.clock() > deadline:
+                    raise
+                LOG.warning('%s has ended, and Ceph does not take note of it '
+                            'yet: %s', operation.name, exc)
+                is_repeated = True
+                time.sleep(END_PAUSE_SECONDS)
+
     def _end_well(self, locks, operation):
         try:
-            if operation.is_begun and not self._end_marker(operation):
+            if operation.is_begun and not self._is_marker_ended(
+                    locks, operation):
                 # Somebody has ended it, and has cut nobody off.
                 raise exceptions.LockLost(operation.hold.claim.names[0],
                                           operation.name)

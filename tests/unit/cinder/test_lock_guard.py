@@ -404,19 +404,81 @@ class FailureTest(GuardTestCase):
             self.one.expire()
         self.assertNothingLeft()
 
-    def test_a_marker_that_is_not_removed_makes_it_a_failure(self):
+    def unheard(self, count, is_sent, then=lambda: None):
+        """Have so many removals of markers not be answered.
+
+        :param is_sent: whether they are done all the same.
+        :param then: called after the last one.
+        """
+        self.useFixture(fixtures.MockPatchObject(
+            lock_guard, 'END_PAUSE_SECONDS', 0.0))
         writes = []
 
-        def hook(process, count, step):
+        def hook(process, count_, step):
             writes.append(step.call == 'write')
-            if writes[-1] and sum(writes) == 2:
-                raise step.failure(is_sent=False)
+            if writes[-1] and 1 < sum(writes) <= 1 + count:
+                if is_sent:
+                    process.run(step)
+                if sum(writes) == 1 + count:
+                    then()
+                raise step.failure(is_sent=is_sent)
             return process.run(step)
 
-        with rbd_site.hooked(self.one, hook):
+        return rbd_site.hooked(self.one, hook)
+
+    def end_seconds(self, seconds):
+        self.useFixture(fixtures.MockPatchObject(
+            lock_guard, 'END_SECONDS', seconds))
+
+    def test_a_marker_that_is_not_removed_makes_it_a_failure(self):
+        self.end_seconds(-1.0)
+        with self.unheard(1, is_sent=False):
             self.assertRaises(rbd_driver.LockFailure,
                               self.one.driver.create_volume, OTHER)
         self.two.sweep()
+        self.assertEqual(['volume-1'], self.images())
+        self.assertNothingLeft()
+
+    def test_but_not_if_it_is_removed_soon(self):
+        for is_sent in (False, True):
+            with self.unheard(3, is_sent):
+                self.one.driver.create_volume(OTHER)
+            self.two.sweep()
+            self.assertEqual(['volume-1', 'volume-2'], self.images())
+            self.assertNothingLeft()
+            self.one.driver.delete_volume(OTHER)
+
+    def test_nor_if_the_lease_ends_meanwhile_and_nobody_comes(self):
+        with self.unheard(1, False, self.one.expire):
+            self.one.driver.create_volume(OTHER)
+        self.assertEqual(['volume-1', 'volume-2'], self.images())
+        self.assertNothingLeft()
+
+    def test_nor_if_its_removal_was_done(self):
+        # Its record is there still, so nobody has come.
+        with self.unheard(1, True, self.one.expire):
+            self.one.driver.create_volume(OTHER)
+        self.assertEqual(['volume-1', 'volume-2'], self.images())
+        self.assertNothingLeft()
+
+    def test_if_nobody_can_tell_it_is_a_failure(self):
+        def away():
+            self.one.expire()
+            self.one.etcd.faults = [
+                exceptions.EtcdUnavailable('away', False)] * 9
+
+        with self.unheard(1, True, away):
+            self.assertRaises(rbd_driver.LockFailure,
+                              self.one.driver.create_volume, OTHER)
+
+    def test_if_somebody_has_come_it_is_undone(self):
+        def come():
+            self.one.expire()
+            rbd_site.apart(self.two.sweep)
+
+        with self.unheard(1, False, come):
+            self.assertRaises(rbd_driver.LockFailure,
+                              self.one.driver.create_volume, OTHER)
         self.assertEqual(['volume-1'], self.images())
         self.assertNothingLeft()
 
