@@ -10,10 +10,15 @@ a new one of a later librbd is asked for rather than missed.
 """
 
 import contextlib
+import errno
 import functools
+import logging
 
+from dcn_plugins.ceph import half_restored
 from dcn_plugins.ceph import open_images
 from dcn_plugins.ceph import snapshot_opener
+
+LOG = logging.getLogger(__name__)
 
 #: Calls of an image that change nothing in Ceph.
 IMAGE_READS = frozenset([
@@ -53,10 +58,10 @@ _FORBIDDEN = frozenset(['break_lock', 'lock_acquire', 'lock_break'])
 # Errors that say that something has its former name.
 _NO_RENAME = ('ImageExists', 'ImageNotFound')
 
-# Errors that say that nothing was removed.
-_NO_REMOVAL = ('ImageBusy', 'ImageHasSnapshots')
-
 _REMOVALS = frozenset(['remove', 'trash_move'])
+
+# In how many states a removal that was interrupted may be, one after another.
+_MOST_STATES = 2
 
 
 class GuardedRBD:
@@ -163,6 +168,19 @@ class _Guarded:
             self._operation.made.discard(made)
             raise
 
+    @contextlib.contextmanager
+    def _removing(self, *what):
+        """Note what may be half gone, as Ceph has not answered in time.
+
+        After any other error it is as it was: librbd has looked before.
+        """
+        try:
+            yield
+        except self._rbd.Timeout:
+            if self._operation is not None:
+                self._operation.made.add(('removal', *what))
+            raise
+
 
 class GuardedCalls(_Guarded):
     """The calls of ``rbd.RBD`` that the driver uses."""
@@ -194,8 +212,27 @@ class GuardedCalls(_Guarded):
             # What is left of one whose removal was interrupted.
             return False
         if watchers:
+            # Cinder tells nobody why.
+            LOG.info('%s is not removed: it is open %s times, or was until '
+                     'half a minute ago', name, watchers)
             raise self._rbd.ImageBusy(f'{name} is in use')
         return True
+
+    def _called(self, name, *args, **kwargs):
+        if name != 'remove':
+            return super()._called(name, *args, **kwargs)
+        for _try in range(_MOST_STATES):
+            try:
+                return super()._called(name, *args, **kwargs)
+            except self._rbd.ImageBusy:
+                # Nobody has it open, so it may be for ever.
+                if not self._run(half_restored.release, *args[:2]):
+                    raise
+            except self._rbd.OSError as exc:
+                # It was in the trash and listed, and is in the trash only now.
+                if exc.errno != errno.ESTALE:
+                    raise
+        return super()._called(name, *args, **kwargs)
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -218,9 +255,7 @@ class GuardedCalls(_Guarded):
     def remove(self, ioctx, name, *args, **kwargs):
         """Remove an image, or move it to the trash if that is asked for."""
         seconds = getattr(self._operation, 'deferral_seconds', None)
-        # What Ceph has not answered in time may have begun.
-        with self._making('removal', _pool(ioctx), name,
-                          refusals=_NO_REMOVAL):
+        with self._removing(_pool(ioctx), name):
             if seconds:
                 return self._call('trash_move', ioctx, name, seconds)
             return self._call('remove', ioctx, name, *args, **kwargs)
@@ -283,8 +318,7 @@ class GuardedImage(_Guarded):
 
     def remove_snap(self, name, *args, **kwargs):
         """Remove a snapshot; raises as librbd does."""
-        with self._making('removal', self._pool, self._name, name,
-                          refusals=_NO_REMOVAL):
+        with self._removing(self._pool, self._name, name):
             return self._call('remove_snap', name, *args, **kwargs)
 
     def rename_snap(self, name, new_name):

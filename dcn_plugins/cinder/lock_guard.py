@@ -352,7 +352,8 @@ class LockGuard:
         # Whoever was killed may have left a call of librbd under way.
         if (operation.is_lost or not isinstance(error, Exception)
                 or isinstance(error, (exceptions.LockLost, exceptions.Fenced,
-                                      _CutOff))):
+                                      _CutOff))
+                or repair.is_half_done(self._backend, operation)):
             raise error
         # One that is still open has the lock of its image and may not know
         # what is in it, if Ceph has not answered it in time. librbd would

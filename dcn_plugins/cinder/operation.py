@@ -84,6 +84,8 @@ class Operation:
         self.images = open_images.OpenImages(
             backends.off_hub, outer and outer.images)
         self.made = set()
+        #: Names of the calls that change something, and were begun.
+        self.calls = set()
         self.deferral_seconds = None
         self.hold = None
         self._outer = outer
@@ -94,7 +96,11 @@ class Operation:
         self._locks, self.hold = locks, hold
 
     def check(self, call):
-        """Raise LockLost unless the locks are provably held for a while."""
+        """Raise LockLost unless the locks are provably held for a while.
+
+        It takes note of the call: who has made none has found nothing.
+        """
+        self.calls.add(call)
         if self.hold is not None and not self._locks.is_valid(
                 self.hold, MARGIN_SECONDS):
             raise exceptions.LockLost(self.hold.claim.names[0],
@@ -121,14 +127,16 @@ class Operation:
                 self.made.discard(made)
             raise
 
-    def has_removed(self, pool, *names):
-        """Tell whether an image or snapshot may have lost its name.
+    def may_have_removed(self, pool, *names):
+        """Tell whether nobody knows how much of something is removed.
 
-        :param names: of the image, and of the snapshot if it is one.
+        :param names: of an image, and of a snapshot if it is one.
         """
-        return any(kind in ('removal', 'name')
-                   and what[:1 + len(names)] == [pool, *names]
-                   for kind, *what in self.made)
+        return ('removal', pool, *names) in self.made
+
+    def may_have_renamed(self, pool, image):
+        """Tell whether an image may have got another name."""
+        return any(what[:3] == ('name', pool, image) for what in self.made)
 
     @property
     def is_begun(self):

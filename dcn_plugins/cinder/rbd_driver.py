@@ -57,6 +57,10 @@ NODE_LOCAL_SCHEMES = frozenset(['', 'file', 'ipc', 'zake'])
 # is left to the audit: a claim has 40 locks at most.
 MOST_ANCESTORS = 30
 
+# Of the calls that end a deletion, upstream makes one of these.
+_REMOVALS = frozenset(['remove', 'trash_move', 'rename'])
+_SNAPSHOT_REMOVALS = frozenset(['remove_snap'])
+
 # A shorter outage of etcd is waited for, and not told to the scheduler.
 LOCKS_PATIENCE_SECONDS = 60.0
 
@@ -317,7 +321,7 @@ class DCNRBDDriver(rbd.RBDDriver):
             note = repair.copied(self.backend, operation, volume.name)
         whole = contextlib.nullcontext()
         if operation.name == 'delete_volume':
-            whole = self._removed_whole(operation, volume.name)
+            whole = self._removed_whole(operation, _REMOVALS, volume.name)
         with note:
             try:
                 with whole:
@@ -332,26 +336,31 @@ class DCNRBDDriver(rbd.RBDDriver):
         repair.drop_ancestors(self.backend, operation)
 
     def _delete_snapshot_under_locks(self, snapshot):
-        with self._removed_whole(operations.current(), snapshot.volume_name,
-                                 snapshot.name):
+        with self._removed_whole(operations.current(), _SNAPSHOT_REMOVALS,
+                                 snapshot.volume_name, snapshot.name):
             return rbd.RBDDriver.delete_snapshot(self, snapshot)
 
     @contextlib.contextmanager
-    def _removed_whole(self, operation, *names):
+    def _removed_whole(self, operation, removals, *names):
         """Have nothing left of what the block removes.
 
         Upstream finds nothing that a removal has left that was interrupted
         before, nor tries again when Ceph has not answered in time.
+
+        :param removals: calls, of which upstream makes one at least if it has
+            found something.
+        :param names: of the image, and of the snapshot if it is one.
         """
         try:
             yield
-        except self.rbd.Error as exc:
-            if not operation.has_removed(self.configuration.rbd_pool, *names):
+        except self.rbd.Timeout as exc:
+            if not operation.may_have_removed(self.configuration.rbd_pool,
+                                              *names):
                 raise
             LOG.warning('%s is removed once more, as it may be half gone: %s',
                         '@'.join(names), exc)
         else:
-            if operation.has_removed(self.configuration.rbd_pool, *names):
+            if not operation.calls.isdisjoint(removals):
                 return
         repair.remove_rest(self.backend, operation, *names)
 

@@ -52,6 +52,20 @@ def undo(backend, operation):
             site.remove_snapshot(*name)
 
 
+def is_half_done(backend, operation):
+    """Tell whether a deletion of ours that has failed must be finished.
+
+    Nobody could use what it has left, nor does its own client find out how
+    much that is as long as Ceph does not answer.
+    """
+    intent, pool = operation.touched.intents[0], backend.pool
+    if operation.name == 'delete_volume':
+        return (operation.may_have_removed(pool, intent['image'])
+                or operation.may_have_renamed(pool, intent['image']))
+    return operation.name == 'delete_snapshot' and operation.may_have_removed(
+        pool, intent['source'], intent['snapshot'])
+
+
 def end(backend, operation, intent):
     """End an operation of somebody else who had begun it.
 
@@ -442,9 +456,6 @@ _ENDED = {
     'manage_existing_snapshot': 'name',
     # If its source is gone, what it has made is all that there is.
     'migrate_volume': 'image',
-    # Nobody could use half of it.
-    'delete_volume': 'removal',
-    'delete_snapshot': 'removal',
 }
 
 # Of these each step is whole or has not happened.

@@ -215,8 +215,8 @@ class Client:
         self._revision = 0
         #: How often etcd has gone back to an earlier state.
         self.rewinds = 0
-        #: Another object when a transaction is sent, and when it has ended.
-        #: A number would not be that in all threads.
+        #: Another object when a transaction has ended that may have changed
+        #: anything. A number would not be that in all threads.
         self.changes = object()
 
     def call(self, path, body, seconds):
@@ -280,11 +280,14 @@ class Client:
 
     def transaction(self, body, seconds):
         """Run a transaction; see :meth:`call`."""
-        self.changes = object()
+        may_have_changed = True
         try:
-            return self.call('/kv/txn', body, seconds)
+            answer = self.call('/kv/txn', body, seconds)
+            may_have_changed = answer.is_repeated or _has_changed(answer)
+            return answer
         finally:
-            self.changes = object()
+            if may_have_changed:
+                self.changes = object()
 
     @contextlib.contextmanager
     def watch(self, key, seconds):
@@ -389,6 +392,15 @@ class Client:
         first = self._first
         if self._endpoints[first] == endpoint:
             self._first = (first + 1) % len(self._endpoints)
+
+
+def _has_changed(answer):
+    """Tell whether a transaction has done anything but read."""
+    return any(
+        _has_changed(found) if kind == 'response_txn'
+        else kind != 'response_range'
+        for part in answer.get('responses', ())
+        for kind, found in part.items())
 
 
 def is_not_found(error):

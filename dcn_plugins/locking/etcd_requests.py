@@ -30,8 +30,13 @@ def range_of(prefix):
 
 def transaction(compare=(), success=(), failure=()):
     """Return a transaction: if all holds, do this, else that."""
-    return {'compare': list(compare), 'success': list(success),
-            'failure': list(failure)}
+    compare, success, failure = map(list, (compare, success, failure))
+    if compare and not success and not failure:
+        # One that neither reads nor writes is answered by any member from
+        # what that one knows, even if it was cut off for hours.
+        failure = [{'request_range': {'key': compare[0]['key'],
+                                      'keys_only': True}}]
+    return {'compare': compare, 'success': success, 'failure': failure}
 
 
 # Comparisons

@@ -254,7 +254,9 @@ class _Renewal:
 
         :param loss: why it is lost, if it is and nobody was told yet.
         """
-        self._loss = loss
+        # What is told already stays so.
+        if not self._is_ended:
+            self._loss = loss
         self._is_ended = True
         self._stop.set()
 

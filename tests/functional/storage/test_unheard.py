@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Ceph has done, and did not answer in time."""
 
+import contextlib
 import functools
 import struct
 import time
@@ -12,6 +13,7 @@ from cinder import exception
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import guarded_rbd
+from dcn_plugins.cinder import rbd_driver
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
 
@@ -41,17 +43,18 @@ class UnheardTestCase(testtools.TestCase):
         #: Calls that were not heard of.
         self.unheard = []
 
-    def make_unheard(self, owner, call, act):
+    def make_unheard(self, owner, call, act, count=1):
         """Have the first of some calls do something, and raise.
 
         :param owner: class of ``guarded_rbd``.
+        :param count: how many.
         :param act: called with the call of librbd, what it is a call of, and
             its arguments.
         """
         original = owner._called
 
         def _called(thing, name, *args, **kwargs):
-            if name != call or self.unheard:
+            if name != call or len(self.unheard) == count:
                 return original(thing, name, *args, **kwargs)
             self.unheard.append(name)
             act(functools.partial(original, thing), thing, *args)
@@ -62,6 +65,9 @@ class UnheardTestCase(testtools.TestCase):
     def delete(self):
         """Delete the source; nothing of it may be there any more."""
         self.service.delete(self.source)
+        self.assertGone()
+
+    def assertGone(self):
         images, trash = self.service.names()
         self.assertNotIn(self.source.name, images)
         self.assertNotIn(f'{self.source.name}.deleted', images)
@@ -126,23 +132,40 @@ class RemovalTest(UnheardTestCase):
         self.remove_header()
         self.delete()
 
+    def test_of_an_image_that_is_not_heard_of_for_long(self):
+        self.make_unheard(guarded_rbd.GuardedCalls, 'remove',
+                          lambda *_args: self.remove_header(), 2)
+        self.assertRaises(rbd_driver.LockFailure, self.service.delete,
+                          self.source)
+        self.assertIn(self.source.name, self.service.names()[0])
+        # Whoever comes next, or the caretaker.
+        self.assertTrue(self.service.settle([self.source.name], 60))
+        self.assertGone()
+
     def remove_header(self):
         """Remove what makes an image one, and leave its name."""
         with self.service.ioctx() as ioctx:
-            with self.rbd.Image(ioctx, self.source.name,
-                                read_only=True) as image:
-                header = f'rbd_header.{image.id()}'
-            ioctx.remove_object(header)
+            with contextlib.suppress(self.rbd.ImageNotFound):
+                with self.rbd.Image(ioctx, self.source.name,
+                                    read_only=True) as image:
+                    header = f'rbd_header.{image.id()}'
+                ioctx.remove_object(header)
         self.assertIn(self.source.name, self.service.names()[0])
 
-    def check_snapshot(self, is_done):
+    def check_snapshot(self, is_done, count=1):
         made = volume_service.snapshot(self.source)
         self.service.snapshot(made)
         self.make_unheard(
             guarded_rbd.GuardedImage, 'remove_snap',
-            lambda call, _thing, name: is_done and call('remove_snap', name))
-        self.service.delete_snapshot(made)
-        self.assertEqual(1, len(self.unheard))
+            lambda call, _thing, name: is_done and call('remove_snap', name),
+            count)
+        if count > 1:
+            self.assertRaises(rbd_driver.LockFailure,
+                              self.service.delete_snapshot, made)
+            self.assertTrue(self.service.settle([self.source.name], 60))
+        else:
+            self.service.delete_snapshot(made)
+        self.assertEqual(count, len(self.unheard))
         self.assertEqual(set(), self.service.snapshots(self.source.name))
         self.delete()
 
@@ -151,3 +174,6 @@ class RemovalTest(UnheardTestCase):
 
     def test_of_a_snapshot_that_is_not(self):
         self.check_snapshot(False)
+
+    def test_of_a_snapshot_that_is_not_heard_of_for_long(self):
+        self.check_snapshot(False, 2)

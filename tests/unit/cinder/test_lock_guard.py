@@ -359,6 +359,28 @@ class FailureTest(GuardTestCase):
                 self.assertRaises(rbd_driver.LockFailure, method, *args)
             self.assertEqual(1, len({*self.site.markers().values()}))
 
+    def test_a_deletion_that_is_refused_leaves_nothing_to_be_finished(self):
+        def hook(process, count, step):
+            if step.call == 'remove':
+                raise rbd.PermissionError('no')
+            return process.run(step)
+
+        with rbd_site.hooked(self.one, hook):
+            self.assertRaises(rbd.PermissionError,
+                              self.one.driver.delete_volume, VOLUME)
+        self.assertEqual(['volume-1'], self.images())
+        self.assertNothingLeft()
+        self.two.sweep()
+        self.assertEqual(['volume-1'], self.images())
+
+    def test_one_that_may_be_half_done_is_left_to_be_finished(self):
+        with self.failing('rbd remove'):
+            self.assertRaises(rbd_driver.LockFailure,
+                              self.one.driver.delete_volume, VOLUME)
+        self.two.sweep()
+        self.assertEqual([], self.images())
+        self.assertNothingLeft()
+
     def test_it_is_busy_while_somebody_works_on_its_child(self):
         self.site.snapshot('volume-1', 'snapshot-3')
         pool = self.site.pools['gold']

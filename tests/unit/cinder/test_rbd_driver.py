@@ -81,7 +81,7 @@ LIBRBD = types.SimpleNamespace(**{name: 0 for name in (
     'RBD_FEATURE_LAYERING', 'RBD_FEATURE_EXCLUSIVE_LOCK',
     'RBD_FEATURE_OBJECT_MAP', 'RBD_FEATURE_FAST_DIFF',
     'RBD_FEATURE_JOURNALING')}, ImageBusy=ImageBusy,
-    ImageNotFound=ImageNotFound, Error=LibrbdError)
+    ImageNotFound=ImageNotFound, Timeout=LibrbdError)
 
 
 class DriverTestCase(testtools.TestCase):

@@ -2,6 +2,7 @@
 """The client of etcd, on a gateway that says what a test wants."""
 
 import base64
+import contextlib
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
+from dcn_plugins.locking import etcd_requests
 from dcn_plugins import native
 from tests.unit.locking import gateway
 
@@ -700,3 +702,43 @@ class RewindTest(testtools.TestCase):
 
     def test_other_calls_may_be_answered_by_who_is_late(self):
         self.assertEqual(0, self.rewinds(5, 4, path='/lease/grant'))
+
+
+class ChangesTest(testtools.TestCase):
+    """Whether a process may have changed anything."""
+
+    def changes(self, answer):
+        class Transport:
+            def post(self, *_args):
+                if isinstance(answer, Exception):
+                    raise answer
+                return 200, json.dumps(answer).encode()
+
+        client = etcd.Client([etcd.Endpoint('h', 1)], Transport())
+        before = client.changes
+        with contextlib.suppress(exceptions.EtcdError):
+            client.transaction({}, 1)
+        return client.changes is not before
+
+    def test_who_has_only_read_has_not(self):
+        read = {'response_range': {'count': '1'}}
+        for parts in ([], [read], [read, {'response_txn': {
+                'succeeded': True, 'responses': [read]}}]):
+            self.assertFalse(self.changes({'responses': parts}), parts)
+
+    def test_who_has_written_or_deleted_has(self):
+        for part in ({'response_put': {}}, {'response_delete_range': {}},
+                     {'response_txn': {'responses': [{'response_put': {}}]}}):
+            self.assertTrue(self.changes({'responses': [part]}), part)
+
+    def test_who_has_no_answer_may_have(self):
+        self.assertTrue(self.changes(OSError('gone')))
+
+
+class StaleTest(testtools.TestCase):
+
+    def test_a_question_is_one_that_only_an_up_to_date_member_answers(self):
+        """A transaction of comparisons alone is answered by any member."""
+        asked = etcd_requests.transaction([etcd_requests.is_present('/a')])
+        self.assertEqual(['request_range'], list(asked['failure'][0]))
+        self.assertEqual([], asked['success'])
