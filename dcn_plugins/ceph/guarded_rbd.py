@@ -12,8 +12,10 @@ a new one of a later librbd is asked for rather than missed.
 import contextlib
 import errno
 import functools
+import itertools
 import logging
 
+from dcn_plugins.ceph import half_renamed
 from dcn_plugins.ceph import half_restored
 from dcn_plugins.ceph import open_images
 from dcn_plugins.ceph import snapshot_opener
@@ -172,7 +174,7 @@ class _Guarded:
     def _removing(self, *what):
         """Note what may be half gone, as Ceph has not answered in time.
 
-        After any other error it is as it was: librbd has looked before.
+        What Ceph refuses, librbd has not begun, or takes back.
         """
         try:
             yield
@@ -221,18 +223,30 @@ class GuardedCalls(_Guarded):
     def _called(self, name, *args, **kwargs):
         if name != 'remove':
             return super()._called(name, *args, **kwargs)
-        for _try in range(_MOST_STATES):
+        for count in itertools.count():
             try:
-                return super()._called(name, *args, **kwargs)
-            except self._rbd.ImageBusy:
-                # Nobody has it open, so it may be for ever.
-                if not self._run(half_restored.release, *args[:2]):
-                    raise
+                found = super()._called(name, *args, **kwargs)
             except self._rbd.OSError as exc:
-                # It was in the trash and listed, and is in the trash only now.
-                if exc.errno != errno.ESTALE:
+                if count == _MOST_STATES or not self._goes_on(exc, *args[:2]):
                     raise
-        return super()._called(name, *args, **kwargs)
+                continue
+            if count:
+                # What leads to it from its name is not removed with the trash.
+                with contextlib.suppress(self._rbd.ImageNotFound):
+                    super()._called(name, *args, **kwargs)
+            return found
+
+    def _goes_on(self, error, ioctx, name):
+        """Tell whether a removal that has failed can go on now.
+
+        It was interrupted before then.
+        """
+        self._check('remove')
+        if isinstance(error, self._rbd.ImageBusy):
+            # Nobody has it open, so it may be for ever.
+            return self._run(half_restored.release, ioctx, name)
+        # It was in the trash and listed, and is in the trash only now.
+        return error.errno == errno.ESTALE
 
     def create(self, ioctx, name, *args, **kwargs):
         """Create an image; raises as librbd does."""
@@ -248,16 +262,29 @@ class GuardedCalls(_Guarded):
 
     def rename(self, ioctx, name, new_name):
         """Give an image another name; raises as librbd does."""
-        with self._making('name', _pool(ioctx), name, new_name,
-                          refusals=_NO_RENAME):
-            return self._call('rename', ioctx, name, new_name)
+        with self._removing(_pool(ioctx), name), self._making(
+                'name', _pool(ioctx), name, new_name, refusals=_NO_RENAME):
+            try:
+                return self._call('rename', ioctx, name, new_name)
+            except self._rbd.ImageExists:
+                if self._operation is None or not self._run(
+                        half_renamed.end, ioctx, name, new_name):
+                    raise
+            # Unless the new name is the one that it has now.
+            with contextlib.suppress(self._rbd.ImageNotFound):
+                self._call('rename', ioctx, name, new_name)
+
+    def trash_move(self, ioctx, name, *args, **kwargs):
+        """Move an image to the trash; raises as librbd does."""
+        with self._removing(_pool(ioctx), name):
+            return self._call('trash_move', ioctx, name, *args, **kwargs)
 
     def remove(self, ioctx, name, *args, **kwargs):
         """Remove an image, or move it to the trash if that is asked for."""
         seconds = getattr(self._operation, 'deferral_seconds', None)
+        if seconds:
+            return self.trash_move(ioctx, name, seconds)
         with self._removing(_pool(ioctx), name):
-            if seconds:
-                return self._call('trash_move', ioctx, name, seconds)
             return self._call('remove', ioctx, name, *args, **kwargs)
 
 

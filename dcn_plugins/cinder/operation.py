@@ -130,13 +130,11 @@ class Operation:
     def may_have_removed(self, pool, *names):
         """Tell whether nobody knows how much of something is removed.
 
+        Also of an image that was to get another name.
+
         :param names: of an image, and of a snapshot if it is one.
         """
         return ('removal', pool, *names) in self.made
-
-    def may_have_renamed(self, pool, image):
-        """Tell whether an image may have got another name."""
-        return any(what[:3] == ('name', pool, image) for what in self.made)
 
     @property
     def is_begun(self):

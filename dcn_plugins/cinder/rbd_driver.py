@@ -319,12 +319,9 @@ class DCNRBDDriver(rbd.RBDDriver):
             operation.deferral_seconds = self.deferral_seconds()
         elif operation.name == 'migrate_volume' and operation.is_begun:
             note = repair.copied(self.backend, operation, volume.name)
-        whole = contextlib.nullcontext()
-        if operation.name == 'delete_volume':
-            whole = self._removed_whole(operation, _REMOVALS, volume.name)
         with note:
             try:
-                with whole:
+                with self._removed_whole(operation, _REMOVALS, volume.name):
                     rbd.RBDDriver.delete_volume(self, volume)
             except self.rbd.ImageBusy as exc:
                 # A child that somebody else works on.
@@ -362,7 +359,12 @@ class DCNRBDDriver(rbd.RBDDriver):
         else:
             if not operation.calls.isdisjoint(removals):
                 return
-        repair.remove_rest(self.backend, operation, *names)
+        try:
+            repair.remove_rest(self.backend, operation, *names)
+        except self.rbd.ImageBusy as exc:
+            # To Cinder, "busy" means that nothing has happened.
+            raise exception.VolumeBackendAPIException(
+                data=f'{"@".join(names)} is half removed: {exc}') from exc
 
     def deferral_seconds(self):
         """Return how long a volume that is deleted stays in the trash.

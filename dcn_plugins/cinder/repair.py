@@ -60,8 +60,7 @@ def is_half_done(backend, operation):
     """
     intent, pool = operation.touched.intents[0], backend.pool
     if operation.name == 'delete_volume':
-        return (operation.may_have_removed(pool, intent['image'])
-                or operation.may_have_renamed(pool, intent['image']))
+        return operation.may_have_removed(pool, intent['image'])
     return operation.name == 'delete_snapshot' and operation.may_have_removed(
         pool, intent['source'], intent['snapshot'])
 
@@ -182,8 +181,15 @@ def remove_rest(backend, operation, image, snapshot=None):
     site = _Site(backend, operation)
     if snapshot:
         site.remove_snapshot(image, snapshot)
-    else:
-        site.remove_image(None, image)
+        return
+    site.remove_image(None, image)
+    deferral, operation.deferral_seconds = operation.deferral_seconds, None
+    try:
+        # What was being removed for good is in no trash that anybody sees.
+        if deferral:
+            site.remove_image(None, image)
+    finally:
+        operation.deferral_seconds = deferral
 
 
 @contextlib.contextmanager

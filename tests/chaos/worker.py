@@ -70,8 +70,8 @@ class Worker:
 
     def run(self):
         """Serve until told to stop, or nobody is there any more."""
-        _start_coordinator()
-        driver = drivers.make(self._flavour)
+        _started(_start_coordinator)
+        driver = _started(lambda: drivers.make(self._flavour))
         self._manager = manager.Manager(driver, self._exists)
         self._counter = drivers.Counter(driver, self._flavour)
         self._line.say(ready=True)
@@ -119,18 +119,25 @@ class Worker:
         return found[0]
 
 
-def _start_coordinator():
-    """Start it as Cinder does; a service that cannot would be restarted."""
+def _started(start):
+    """Start something; a service that cannot do so would be restarted."""
     end = time.monotonic() + START_SECONDS
     while True:
         try:
-            coordination.COORDINATOR.start()
-            return
+            return start()
         except Exception:
-            coordination.COORDINATOR.coordinator = None
             if time.monotonic() > end:
                 raise
             time.sleep(0.5)
+
+
+def _start_coordinator():
+    """Start it as Cinder does."""
+    try:
+        coordination.COORDINATOR.start()
+    except Exception:
+        coordination.COORDINATOR.coordinator = None
+        raise
 
 
 def _be(connection):

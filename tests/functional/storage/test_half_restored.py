@@ -85,6 +85,17 @@ class HalfRestoredTest(testtools.TestCase):
         self.leave_directory()
         self.assertGone()
 
+    def test_being_restored_and_not_listed(self):
+        self.put_in_trash(RESTORING)
+        self.leave_directory()
+        self.assertGone()
+
+    def test_being_moved_and_not_listed(self):
+        self.put_in_trash(MOVING)
+        self.forget_name()
+        self.leave_directory()
+        self.assertGone()
+
     def test_being_removed_and_complete(self):
         self.put_in_trash(STATE_REMOVING)
         self.assertGone()
