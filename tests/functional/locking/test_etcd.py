@@ -104,9 +104,7 @@ class LeftoversTest(DriverTestCase):
         self.one.get_lock(b'a').acquire()
         # As if the process were gone.
         self.one._session._renewal.end()
-        started = time.monotonic()
         self.assertTrue(self.other.get_lock(b'a').acquire(blocking=60))
-        self.assertLess(time.monotonic() - started, 30)
 
 
 class OutageTest(DriverTestCase):
