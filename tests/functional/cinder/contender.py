@@ -8,6 +8,7 @@ and left; the driver, Cinder's coordinator and tooz are real. Started by
 "ENTERED LEFT" for each round.
 """
 
+import contextlib
 import sys
 import time
 import types
@@ -57,7 +58,9 @@ def main(backend_url, operation, rounds, mode):
             mock.patch.object(rbd.RBDDriver, '_get_fsid',
                               lambda _: '0c7f'), \
             mock.patch.object(rbd_driver.DCNRBDDriver, 'ancestors',
-                              lambda *_args: ()):
+                              lambda *_args: ()), \
+            mock.patch.object(rbd_driver.DCNRBDDriver, '_removed_whole',
+                              lambda *_args: contextlib.nullcontext()):
         print('ready', flush=True)
         sys.stdin.readline()
         for _round in range(int(rounds)):

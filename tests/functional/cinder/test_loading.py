@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver as cinder-volume's manager loads it from cinder.conf."""
 
+import contextlib
+
 from cinder import context
 from cinder import coordination
 from cinder import objects
@@ -92,6 +94,9 @@ class ManagerTest(LoadingTestCase):
         # There is no Ceph to look into.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, 'ancestors', lambda *_args: ()))
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, '_removed_whole',
+            lambda *_args: contextlib.nullcontext()))
         self.manager = self.load()
         self.override_config('lock_wait_seconds', 1.5, 'dcn')
         self.driver = self.manager.driver

@@ -57,6 +57,10 @@ class UnderLocks(fixtures.Fixture):
         # So does looking for the ancestors of a volume.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, 'ancestors', lambda *_args: ()))
+        # And what a removal that was interrupted has left.
+        self.useFixture(fixtures.MockPatchObject(
+            rbd_driver.DCNRBDDriver, '_removed_whole',
+            lambda *_args: contextlib.nullcontext()))
         # What is cloned, and from where, is for other tests.
         self.useFixture(fixtures.MockPatchObject(
             rbd_driver.DCNRBDDriver, '_prepare_clone_image',
