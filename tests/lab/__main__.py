@@ -2,6 +2,8 @@
 """python -m tests.lab: bring up, use and take down a multi-site OpenStack."""
 
 import argparse
+import contextlib
+import fcntl
 import os
 import pathlib
 import signal
@@ -19,6 +21,7 @@ from tests.lab import layout as layouts
 from tests.lab import report
 from tests.lab import wan
 
+BUILD_SECONDS = 300.0
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ACTIONS = ('start', 'stop', 'restart', 'kill', 'pause', 'resume')
@@ -34,22 +37,53 @@ def say(text=''):
     print(text, flush=True)
 
 
+def _try_lock(source):
+    """Tell whether nobody else has the lock of a file, and take it."""
+    try:
+        fcntl.flock(source, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _build():
+    """Build alone: setuptools has one directory for it, in the checkout.
+
+    Of two labs that start at the same time, one would get an empty package.
+
+    :raises deadline.LabTimeout: if somebody else builds for long.
+    """
+    with open(SOURCE / 'setup.py') as source:
+        deadline.wait('the build of another lab', lambda: _try_lock(source),
+                      BUILD_SECONDS, 0.2)
+        yield
+
+
 def install_plugins(lab):
     """Install dcn_plugins from the checkout for this lab's services.
 
     :raises deadline.LabError: with what pip said.
     """
-    done = subprocess.run(
-        [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
-         '--no-build-isolation', '--no-index', '--disable-pip-version-check',
-         '--root-user-action=ignore', '--target', str(lab.plugins),
-         str(SOURCE)], capture_output=True, text=True, timeout=300,
-        # pbr asks git for the version; under sudo the checkout is not ours.
-        env={**os.environ, 'GIT_CONFIG_COUNT': '1',
-             'GIT_CONFIG_KEY_0': 'safe.directory', 'GIT_CONFIG_VALUE_0': '*'})
+    with _build():
+        done = _install(lab.plugins)
     if done.returncode:
         raise deadline.LabError(f'dcn_plugins cannot be installed: '
                                 f'{done.stderr.strip()[-500:]}')
+    if not (lab.plugins / 'dcn_plugins' / '__init__.py').exists():
+        raise deadline.LabError(f'dcn_plugins was installed to {lab.plugins} '
+                                'and is not there: try again')
+
+
+def _install(target):
+    return subprocess.run(
+        [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps',
+         '--no-build-isolation', '--no-index', '--disable-pip-version-check',
+         '--root-user-action=ignore', '--target', str(target), str(SOURCE)],
+        capture_output=True, text=True, timeout=BUILD_SECONDS,
+        # pbr asks git for the version; under sudo the checkout is not ours.
+        env={**os.environ, 'GIT_CONFIG_COUNT': '1',
+             'GIT_CONFIG_KEY_0': 'safe.directory', 'GIT_CONFIG_VALUE_0': '*'})
 
 
 _claims = []
