@@ -15,6 +15,7 @@ the bindings nor librbd can do it without cutting off.
 import struct
 
 from dcn_plugins.ceph import addresses as ceph_addresses
+from dcn_plugins.ceph import encoding
 
 # How librbd calls its lock, and how what its owners say begins.
 _LOCK, _TAG, _COOKIE = b'rbd_lock', 'internal', 'auto '
@@ -47,8 +48,8 @@ def release(ioctx, image_id, client, cookie):
     kind, _dot, number = client.partition('.')
     if kind != 'client':
         raise ValueError(f'{client!r} is no client')
-    content = (_text(_LOCK) + struct.pack('<Bq', _CLIENT, int(number))
-               + _text(cookie.encode()))
+    content = (encoding.text(_LOCK) + struct.pack('<Bq', _CLIENT, int(number))
+               + encoding.text(cookie.encode()))
     # Version 1, which readers of version 1 understand, and the length.
     ioctx.execute(f'rbd_header.{image_id}', 'lock', 'break_lock',
                   struct.pack('<BBI', 1, 1, len(content)) + content)
@@ -59,7 +60,3 @@ def _is_fenced(address, fenced):
         return set(fenced).issuperset(ceph_addresses.parsed(address))
     except ValueError:
         return False
-
-
-def _text(data):
-    return struct.pack('<I', len(data)) + data

@@ -15,6 +15,7 @@ image is in that very state.
 import struct
 
 from dcn_plugins.ceph import bindings
+from dcn_plugins.ceph import encoding
 
 _TRASH = 'rbd_trash'
 _KEY = 'id_'
@@ -38,7 +39,7 @@ def release(ioctx, name):
            if _is_half_restored(spec, name.encode())]
     for image_id in ids:
         ioctx.execute(_TRASH, 'rbd', 'trash_state_set',
-                      _text(image_id.encode())
+                      encoding.text(image_id.encode())
                       + struct.pack('<BB', _NORMAL, _RESTORING))
     return bool(ids)
 
@@ -74,7 +75,3 @@ def _is_half_restored(spec, name):
     return (version >= 2 and source == _REMOVING and len(spec) > state
             and spec[head:head + size] == name
             and spec[state] == _RESTORING)
-
-
-def _text(data):
-    return struct.pack('<I', len(data)) + data

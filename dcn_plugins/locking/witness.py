@@ -36,8 +36,8 @@ class Witness:
         """Return the transaction that compares the number, and may raise it.
 
         :param changes: another object each time when the process has changed
-            anything. Nothing is written as long as it is not:
-            each write stays in the history of etcd until that is compacted.
+            anything. Nothing is written as long as it is not: each write
+            stays in the history of etcd until that is compacted.
         """
         self._sent_changes = changes
         puts = []

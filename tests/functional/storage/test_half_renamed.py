@@ -1,18 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deletions of volumes with clones that were interrupted while renaming."""
 
-import struct
-
 import testtools
 
 from dcn_plugins.ceph import bindings
+from dcn_plugins.ceph import encoding
 from dcn_plugins.ceph import half_renamed
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
-
-
-def text(data):
-    return struct.pack('<I', len(data)) + data
 
 
 class HalfRenamedTest(testtools.TestCase):
@@ -40,8 +35,8 @@ class HalfRenamedTest(testtools.TestCase):
         image_id = self.ioctx.read(f'rbd_id.{self.volume.name}')[4:]
         self.ioctx.execute(
             'rbd_directory', 'rbd', 'dir_rename_image',
-            text(self.volume.name.encode()) + text(self.deleted.encode())
-            + text(image_id))
+            encoding.text(self.volume.name.encode())
+            + encoding.text(self.deleted.encode()) + encoding.text(image_id))
 
     def assertGone(self):
         self.service.delete(self.volume)

@@ -7,6 +7,7 @@ import time
 import testtools
 
 from dcn_plugins.ceph import bindings
+from dcn_plugins.ceph import encoding
 from dcn_plugins.ceph import half_restored
 from tests.functional.storage import rig
 from tests.functional.storage import volume_service
@@ -14,10 +15,6 @@ from tests.functional.storage import volume_service
 # cls::rbd::TrashImageSource and TrashImageState.
 USER, REMOVING = 0, 3
 NORMAL, MOVING, STATE_REMOVING, RESTORING = range(4)
-
-
-def text(data):
-    return struct.pack('<I', len(data)) + data
 
 
 class HalfRestoredTest(testtools.TestCase):
@@ -46,10 +43,10 @@ class HalfRestoredTest(testtools.TestCase):
     def put_in_trash(self, state, source=REMOVING):
         now = int(time.time())
         content = (struct.pack('<B', source)
-                   + text(self.volume.name.encode())
+                   + encoding.text(self.volume.name.encode())
                    + struct.pack('<IIIIB', now, 0, now, 0, state))
         self.ioctx.execute('rbd_trash', 'rbd', 'trash_add',
-                           text(self.image_id.encode())
+                           encoding.text(self.image_id.encode())
                            + struct.pack('<BBI', 2, 1, len(content))
                            + content)
 
@@ -58,8 +55,8 @@ class HalfRestoredTest(testtools.TestCase):
 
     def leave_directory(self):
         self.ioctx.execute('rbd_directory', 'rbd', 'dir_remove_image',
-                           text(self.volume.name.encode())
-                           + text(self.image_id.encode()))
+                           encoding.text(self.volume.name.encode())
+                           + encoding.text(self.image_id.encode()))
 
     def assertGone(self):
         self.service.delete(self.volume)
@@ -108,7 +105,7 @@ class HalfRestoredTest(testtools.TestCase):
         self.put_in_trash(RESTORING, USER)
         self.assertFalse(half_restored.release(self.ioctx, self.volume.name))
         self.ioctx.execute('rbd_trash', 'rbd', 'trash_remove',
-                           text(self.image_id.encode()))
+                           encoding.text(self.image_id.encode()))
         self.put_in_trash(NORMAL)
         self.assertFalse(half_restored.release(self.ioctx, self.volume.name))
         self.assertGone()
