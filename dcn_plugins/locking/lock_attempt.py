@@ -162,11 +162,11 @@ class Attempt:
         def wait():
             seconds = self._patience.left(WATCH_SECONDS)
             until = session.clock() + seconds
+            keys = tuple(etcd_requests.encoded(key) for key in (
+                waiting.key, waiting.before) if key)
             try:
-                with self._client.watch(
-                        etcd_requests.encoded(waiting.key),
-                        seconds) as events:
-                    return self._watched(waiting.key, events)
+                with self._client.watch(keys, seconds) as events:
+                    return self._watched(waiting.key, keys[0], events)
             except exceptions.EtcdError as exc:
                 # Silence, mostly. What does not watch at all must not make
                 # us look without end.
@@ -177,16 +177,20 @@ class Attempt:
             return self._look()
         return wait
 
-    def _watched(self, key, events):
+    def _watched(self, key, encoded_key, events):
         """Return what is found when a key that is watched goes.
 
         It is looked once when the watch has begun, as the key may have gone
         before. What is seen then stays so until it goes: so who waits for
         nothing else need not look again.
+
+        That can be seen when the one before has gone, while the key is
+        there. A new one before it is not watched: that happens if somebody
+        gives up, and costs a look.
         """
         found = None
-        for event in events:
-            if event == 'deleted' and found and found.is_last:
+        for deleted in events:
+            if encoded_key in deleted and found and found.is_last:
                 return lock_queue.Granted(found.token)
             found = self._look()
             if (not isinstance(found, lock_queue.Waiting)

@@ -99,6 +99,8 @@ class Granted:
 class Waiting:
     """An older entry is in the way; its key is to be watched.
 
+    :param before: key of the entry before that one, if it is worth to look
+        when that goes: ``is_last`` may be true then.
     :param is_last: whether the claim is granted as soon as that key goes:
         nothing else is in its way, and nothing can come between.
     """
@@ -106,6 +108,7 @@ class Waiting:
     token: int
     key: str
     holder: str = ''
+    before: str = ''
     is_last: bool = False
 
 
@@ -311,13 +314,15 @@ class Queues:
     @staticmethod
     def _waiting(claim, token, older, has_records):
         # The youngest of them is the last to go, mostly.
-        last = max(older, key=lambda entry: entry.token)
+        *others, last = sorted(older, key=lambda entry: entry.token)
         # A claim that leaves records is granted by a transaction, and so is
         # one that may find any. Of several names somebody may break another
         # one meanwhile; of one, only that of whoever has his turn.
-        is_last = (len(older) == len(claim.names) == 1 and not has_records
+        may_see = (len(claim.names) == 1 and not has_records
                    and claim.record is None and not last.is_guarded)
-        return Waiting(token, last.key, last.text, is_last)
+        return Waiting(token, last.key, last.text,
+                       others[-1].key if may_see and others else '',
+                       may_see and not others)
 
     def all_of(self, name):
         """Return the range of all entries and fence records of a lock."""

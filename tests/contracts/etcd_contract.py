@@ -192,21 +192,28 @@ class EtcdContract:
     def test_watch(self):
         claim = self.claim(1)
         token = self.enter(claim).token
-        key = self.enter(self.claim(2), 1).key
-        with self.client.watch(etcd_requests.encoded(key), SECONDS) as events:
-            self.assertEqual('created', next(events))
-            thread = threading.Thread(
-                target=self.is_released, args=(claim, token))
-            thread.start()
-            self.assertEqual('deleted', next(events))
-            thread.join()
+        second = self.claim(2)
+        second_token = self.enter(second, 1).token
+        found = self.enter(self.claim(3), 1)
+        keys = [etcd_requests.encoded(key)
+                for key in (found.key, found.before)]
+        with self.client.watch(keys, SECONDS) as events:
+            self.assertEqual((), next(events))
+            for own, token, key in ((claim, token, keys[1]),
+                                    (second, second_token, keys[0])):
+                thread = threading.Thread(
+                    target=self.is_released, args=(own, token))
+                thread.start()
+                self.assertEqual((key,), next(events))
+                thread.join()
 
     def test_watch_that_stays_silent(self):
         self.enter(self.claim(1))
         key = self.enter(self.claim(2), 1).key
 
         def look():
-            with self.client.watch(etcd_requests.encoded(key), 0.3) as events:
+            with self.client.watch(
+                    [etcd_requests.encoded(key)], 0.3) as events:
                 return list(events)
 
         self.assertRaises(exceptions.EtcdUnavailable, look)

@@ -227,20 +227,24 @@ class Client:
             self.changed.notify_all()
 
     @contextlib.contextmanager
-    def watch(self, key, seconds):
-        """Yield what a watch of the deletion of a key tells."""
+    def watch(self, keys, seconds):
+        """Yield what watches of the deletion of keys tell."""
         self.watches += 1
-        yield self._events(key, seconds)
+        yield self._events(set(keys), seconds)
 
-    def _events(self, key, seconds):
+    def _events(self, keys, seconds):
         deadline = time.monotonic() + seconds
-        yield 'created'
-        with self.changed:
-            if not self.changed.wait_for(
-                    lambda: key not in self.store.items,
-                    max(0.0, deadline - time.monotonic())):
-                raise exceptions.EtcdUnavailable('silence', True)
-        yield 'deleted'
+        keys &= set(self.store.items)
+        yield ()
+        while True:
+            with self.changed:
+                if not self.changed.wait_for(
+                        lambda: keys - set(self.store.items),
+                        max(0.0, deadline - time.monotonic())):
+                    raise exceptions.EtcdUnavailable('silence', True)
+                gone = keys - set(self.store.items)
+            keys -= gone
+            yield tuple(gone)
 
     def _answer(self, path, body):
         if path == '/kv/txn':

@@ -18,12 +18,11 @@ class JobTest(etcd_case.EtcdCase, job_contract.JobContract,
         # As if its process were gone: nobody renews the lease any more.
         self.sessions[0]._renewal.end()
         self.assertIsNone(self.other.claim(self.entry()))
+        key = job_contract.job_requests.requests.encoded(
+            job_contract.job_requests.Requests(
+                self.prefix).claim_key('image-1', 'dcn0'))
         with self.client.watch(
-                job_contract.job_requests.requests.encoded(
-                    job_contract.job_requests.Requests(
-                        self.prefix).claim_key('image-1', 'dcn0')),
-                30.0) as events:
-            self.assertEqual(['created', 'deleted'],
-                             [next(events), next(events)])
+                [key], 30.0) as events:
+            self.assertEqual([(), (key,)], [next(events), next(events)])
         self.other.done(self.other.claim(self.entry()))
         self.assertEqual([], self.keys())

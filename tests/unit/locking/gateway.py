@@ -45,13 +45,20 @@ class Answer:
 class Request:
     """What came in.
 
+    :param bodies: what was sent: several of a stream.
     :param peer: address and port of the client.
     """
 
     path: str
-    body: dict
+    bodies: tuple
     headers: dict
     peer: tuple
+
+    @property
+    def body(self):
+        """The one that was sent."""
+        found, = self.bodies
+        return found
 
 
 class Gateway(fixtures.Fixture):
@@ -148,7 +155,8 @@ class Gateway(fixtures.Fixture):
         path = handler.path.removeprefix('/v3')
         with self._changed:
             self.requests.append(Request(
-                path, json.loads(handler.rfile.read(length)),
+                path, tuple(map(
+                    json.loads, handler.rfile.read(length).splitlines())),
                 dict(handler.headers), handler.client_address))
             answer = self.answers.get(path, Answer(b'Not Found', 404))
             if isinstance(answer, list):

@@ -239,7 +239,9 @@ class Rules:
     def wait(self, world, index, process):
         is_there = etcd_requests.encoded(
             process.verdict.key) in world.store.items
-        if not is_there or not process.is_watching:
+        is_told = process.verdict.before and etcd_requests.encoded(
+            process.verdict.before) not in world.store.items
+        if is_told or not is_there or not process.is_watching:
             yield from self._called(
                 world, index, 'look', self.queues.look(process.claim),
                 self._judged)
@@ -312,6 +314,11 @@ class Rules:
         if isinstance(verdict, lock_queue.Waiting):
             is_watching = process.stage == 'wait' and (
                 process.verdict.key == verdict.key)
+            if is_watching:
+                # Another one before it is not watched.
+                verdict = dataclasses.replace(
+                    verdict, before=verdict.before
+                    if verdict.before == process.verdict.before else '')
             return after.with_process(index, stage='wait', verdict=verdict,
                                       is_watching=is_watching)
         after.with_process(index, is_watching=False, verdict=None)

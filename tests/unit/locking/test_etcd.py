@@ -513,7 +513,7 @@ class WatchTest(testtools.TestCase):
         events = []
 
         def watch():
-            with (client or self.client).watch(KEY, seconds) as told:
+            with (client or self.client).watch([KEY], seconds) as told:
                 for event in told:
                     events.append(event)
 
@@ -527,34 +527,45 @@ class WatchTest(testtools.TestCase):
 
     def test_it_has_begun_and_then_the_key_is_deleted(self):
         self.answer(CREATED, DELETED, is_endless=True)
-        with self.client.watch(KEY, 5) as events:
-            self.assertEqual('created', next(events))
-            self.assertEqual('deleted', next(events))
+        with self.client.watch([KEY], 5) as events:
+            self.assertEqual((), next(events))
+            self.assertEqual((KEY,), next(events))
         request, = self.gateway.of(WATCH)
         self.assertEqual(
             {'create_request': {'key': KEY, 'filters': ['NOPUT']}},
             request.body)
+
+    def test_several_keys(self):
+        both = {'result': {'events': [
+            {'type': 'DELETE', 'kv': {'key': key}} for key in 'ab']}}
+        self.answer(CREATED, DELETED, CREATED, both, is_endless=True)
+        with self.client.watch([KEY, 'b'], 5) as events:
+            self.assertEqual([(KEY,), (), ('a', 'b')],
+                             [next(events) for _number in range(3)])
+        request, = self.gateway.of(WATCH)
+        self.assertEqual([KEY, 'b'], [
+            body['create_request']['key'] for body in request.bodies])
 
     def test_a_line_may_come_in_pieces(self):
         lines = b''.join(json.dumps(line).encode() + b'\n'
                          for line in (CREATED, {'result': {}}, DELETED))
         self.answer(*(lines[place:place + 7]
                       for place in range(0, len(lines), 7)), is_endless=True)
-        with self.client.watch(KEY, 5) as events:
-            self.assertEqual('created', next(events))
-            self.assertEqual('deleted', next(events))
+        with self.client.watch([KEY], 5) as events:
+            self.assertEqual((), next(events))
+            self.assertEqual((KEY,), next(events))
 
     def test_several_lines_may_come_at_once(self):
         self.answer(b'\n'.join(json.dumps(line).encode() + b'\n'
                                for line in (CREATED, DELETED)),
                     is_endless=True)
-        with self.client.watch(KEY, 5) as events:
-            self.assertEqual('created', next(events))
-            self.assertEqual('deleted', next(events))
+        with self.client.watch([KEY], 5) as events:
+            self.assertEqual((), next(events))
+            self.assertEqual((KEY,), next(events))
 
     def test_who_leaves_closes_the_connection(self):
         self.answer(CREATED, is_endless=True)
-        with self.client.watch(KEY, 60) as events:
+        with self.client.watch([KEY], 60) as events:
             next(events)
         self.gateway.wait_until_left()
 
@@ -562,7 +573,7 @@ class WatchTest(testtools.TestCase):
         self.answer(CREATED, is_endless=True)
 
         def read():
-            with self.client.watch(KEY, 60) as events:
+            with self.client.watch([KEY], 60) as events:
                 next(events)
                 1 / 0
 
@@ -572,7 +583,7 @@ class WatchTest(testtools.TestCase):
     def test_silence_lasts_until_the_deadline(self):
         self.answer(CREATED, is_endless=True)
         started = time.monotonic()
-        self.unavailable('created', seconds=0.3)
+        self.unavailable((), seconds=0.3)
         took = time.monotonic() - started
         self.assertTrue(0.25 < took < 2, took)
 
@@ -582,7 +593,7 @@ class WatchTest(testtools.TestCase):
 
     def test_a_server_that_ends_the_watch(self):
         self.answer(CREATED)
-        self.assertIn('has ended the watch', str(self.unavailable('created')))
+        self.assertIn('has ended the watch', str(self.unavailable(())))
 
     def test_a_server_that_says_nothing(self):
         self.gateway.answers[WATCH] = Answer(is_dropped=True)
@@ -591,7 +602,7 @@ class WatchTest(testtools.TestCase):
     def test_a_watch_that_is_cancelled(self):
         cancelled = {'result': {'canceled': True, 'cancel_reason': 'why'}}
         self.answer(CREATED, cancelled, is_endless=True)
-        self.assertIn('has cancelled', str(self.unavailable('created')))
+        self.assertIn('has cancelled', str(self.unavailable(())))
 
     def test_a_watch_that_is_refused_while_it_begins(self):
         # That is how etcd says that a user may not read a key.
@@ -602,7 +613,7 @@ class WatchTest(testtools.TestCase):
     def test_an_error_in_the_stream(self):
         self.answer(CREATED, {'error': {
             'grpc_code': 14, 'http_code': 503, 'message': NO_LEADER}})
-        self.assertIn(NO_LEADER, str(self.unavailable('created')))
+        self.assertIn(NO_LEADER, str(self.unavailable(())))
 
     def test_a_refusal_in_the_stream(self):
         self.answer({'error': {'grpc_code': 7, 'message': 'not allowed'}})
@@ -620,7 +631,7 @@ class WatchTest(testtools.TestCase):
     def test_the_token_is_sent(self):
         self.gateway.answers[AUTHENTICATE] = Answer({'token': TOKEN})
         self.answer(CREATED, is_endless=True)
-        with self.make(self.gateway, user=USER).watch(KEY, 5) as events:
+        with self.make(self.gateway, user=USER).watch([KEY], 5) as events:
             next(events)
         request, = self.gateway.of(WATCH)
         self.assertEqual(TOKEN, request.headers['Authorization'])
@@ -633,7 +644,7 @@ class WatchTest(testtools.TestCase):
             refusal(INVALID_TOKEN, 16, 401),
             Answer(chunks=(CREATED,), is_endless=True)]
         self.seen([], exceptions.EtcdRefused, client)
-        with client.watch(KEY, 5) as events:
+        with client.watch([KEY], 5) as events:
             next(events)
         self.assertEqual(['old', 'new'], [
             request.headers['Authorization']
@@ -648,8 +659,8 @@ class WatchTest(testtools.TestCase):
         client = self.make(*servers)
         self.answer(CREATED, is_endless=True, server=self.other)
         self.seen([], exceptions.EtcdUnavailable, client, 0.3)
-        with client.watch(KEY, 5) as events:
-            self.assertEqual('created', next(events))
+        with client.watch([KEY], 5) as events:
+            self.assertEqual((), next(events))
 
     def test_after_no_connection_another_member_is_asked(self):
         self.check_next(self.useFixture(gateway.ClosedPort()), self.other)
@@ -665,8 +676,8 @@ class WatchTest(testtools.TestCase):
     def test_silence_after_the_beginning_is_no_reason_to_leave(self):
         client = self.make(self.gateway, self.other)
         self.answer(CREATED, is_endless=True)
-        self.unavailable('created', client=client, seconds=0.2)
-        self.unavailable('created', client=client, seconds=0.2)
+        self.unavailable((), client=client, seconds=0.2)
+        self.unavailable((), client=client, seconds=0.2)
         self.assertEqual([], self.other.of())
 
 

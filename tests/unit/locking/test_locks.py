@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The waits around the lock protocol, on an etcd in memory with faults."""
 
+import contextlib
 import threading
 import time
 
@@ -196,6 +197,55 @@ class AcquireTest(LocksTestCase):
 
     def test_who_waits_for_one_is_granted_when_that_goes(self):
         self.assertEqual(0, self.looks_until_granted(WRITE, WRITE))
+
+    def third_in_line(self):
+        """Return the first hold, and how two more come to wait for it."""
+        hold = self.one.acquire(WRITE)
+        later = []
+        for number, process in enumerate((self.process(), self.other), 2):
+            later.append(self.in_background(process.acquire, WRITE, 5))
+            self.wait_until(lambda: len(process.client.calls) == 4)
+        return hold, *later
+
+    def test_who_is_next_but_one_looks_while_the_next_works(self):
+        hold, second, third = self.third_in_line()
+        self.one.release(hold)
+        self.wait_until(lambda: len(self.other.client.calls) == 5)
+        self.assertTrue(third[1].is_alive())
+        self.process().release(self.result(second))
+        self.assertTrue(self.other.is_held(self.result(third)))
+        # A watch and a look, as before; none when it is its turn.
+        self.assertEqual((1, 6), (self.other.client.watches,
+                                  len(self.other.client.calls)))
+
+    def test_the_one_before_is_not_taken_for_the_last(self):
+        """The news of it may come after a look that has seen it gone."""
+        hold = self.one.acquire(WRITE)
+        second = self.in_background(self.other.acquire, WRITE)
+        self.wait_until(lambda: len(self.other.client.calls) == 4)
+        third = self.process()
+        begin, is_looked = third.client.watch, threading.Event()
+
+        @contextlib.contextmanager
+        def watch(keys, seconds):
+            self.one.release(hold)
+            self.result(second)
+            with begin(keys, seconds) as events:
+                yield late(keys, events)
+
+        def late(keys, events):
+            yield next(events)
+            yield keys[1:]
+            is_looked.set()
+            yield from events
+
+        self.useFixture(fixtures.MockPatchObject(
+            third.client, 'watch', watch))
+        later = self.in_background(third.acquire, WRITE, 5)
+        self.assertTrue(is_looked.wait(30))
+        self.assertTrue(later[1].is_alive())
+        self.other.release(self.result(second))
+        self.assertTrue(third.is_held(self.result(later)))
 
     def test_who_waits_for_several_looks_again(self):
         first, second = self.one.acquire(READ), self.one.acquire(READ)
