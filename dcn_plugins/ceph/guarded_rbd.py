@@ -319,6 +319,12 @@ class GuardedImage(_Guarded):
         return self._image.thing
 
     def _prepare(self, name, *args):
+        if self._image.is_shared and open_images.chooses_snapshot(
+                name, *args):
+            # The others want to see what is there now.
+            self._image = self._images.alone(
+                self._image, self._is_read_only, self._open_image)
+            return True
         if (not self._image.is_read_only or self._is_read_only
                 or name in open_images.PLAIN_READS):
             return False

@@ -3,7 +3,8 @@
 
 Opening an image takes Ceph as long as some changes do, and upstream opens the
 same one up to four times in an operation. What it closes is kept here and
-given to whoever opens it next, until a call needs it closed.
+given to whoever opens it next, until a call needs it closed. Who only reads
+gets what somebody else has in hand, too.
 
 Only an operation may do so: it has the locks of its images, and nobody else
 changes them meanwhile.
@@ -24,6 +25,11 @@ PLAIN_READS = frozenset([
 _CHOOSES_SNAPSHOT = frozenset(['set_snap', 'set_snap_by_id'])
 
 
+def chooses_snapshot(call, *args):
+    """Tell whether after a call an image is seen at a snapshot."""
+    return (call in _CHOOSES_SNAPSHOT and bool(args) and args[0] is not None)
+
+
 class OpenImage:
     """An image that is open.
 
@@ -35,7 +41,8 @@ class OpenImage:
         self.thing = thing
         self.name = name
         self.is_read_only = is_read_only
-        self.is_idle = False
+        #: How many have it in hand.
+        self.hands = 1
         self.is_open = True
         #: The call that has chosen a snapshot, if it shows one.
         self.chosen = None
@@ -43,8 +50,8 @@ class OpenImage:
     def has_called(self, call, *args):
         """Take note of a call that has gone well."""
         if call in _CHOOSES_SNAPSHOT:
-            self.chosen = (call, *args) if args and args[0] is not None else (
-                None)
+            self.chosen = (call, *args) if chooses_snapshot(
+                call, *args) else None
 
     def spoil(self):
         """Have nobody get it again: what it knows may be wrong."""
@@ -54,6 +61,16 @@ class OpenImage:
     def is_fit(self):
         """Whether somebody may get it again."""
         return self.name is not None and self.chosen is None
+
+    @property
+    def is_idle(self):
+        """Whether nobody has it in hand."""
+        return not self.hands
+
+    @property
+    def is_shared(self):
+        """Whether several have it in hand, all but one to read only."""
+        return self.hands > 1
 
 
 class OpenImages:
@@ -79,9 +96,19 @@ class OpenImages:
         :param open_image: opens it, given whether read-only.
         """
         for image in self._images:
-            if image.is_idle and name is not None and image.name == name:
-                image.is_idle = False
+            if (name is not None and image.name == name and image.is_fit
+                    and (is_read_only or image.is_idle)):
+                image.hands += 1
                 return image
+        return self._opened(name, is_read_only, open_image)
+
+    def alone(self, image, is_read_only, open_image):
+        """Return another one in place of one that others have in hand."""
+        found = self._opened(image.name, is_read_only, open_image)
+        image.hands -= 1
+        return found
+
+    def _opened(self, name, is_read_only, open_image):
         image = OpenImage(self._run(open_image, is_read_only), name,
                           is_read_only)
         self._images.append(image)
@@ -112,9 +139,8 @@ class OpenImages:
 
     def give_back(self, image):
         """Keep an image for whoever opens it next; raises as librbd does."""
-        if image.is_open and image.is_fit:
-            image.is_idle = True
-        else:
+        image.hands -= 1
+        if image.is_idle and not (image.is_open and image.is_fit):
             self._close(image)
 
     def changed(self):
@@ -144,7 +170,9 @@ class OpenImages:
         image = self.open(name, True, open_image)
         try:
             watchers = self._run(lambda: list(image.thing.watchers_list()))
-            return len(watchers) - (not image.is_read_only)
+            # What we have in hand ourselves is in the way, too.
+            return len(watchers) - (
+                not image.is_read_only and not image.is_shared)
         finally:
             self.give_back(image)
 

@@ -353,6 +353,45 @@ class KeptOpenTest(GuardedTestCase):
             self.assertIsNot(one._thing, other._thing)
         self.assertEqual(2, self.opened())
 
+    def test_who_reads_shares_what_is_in_hand(self):
+        with self.image() as one:
+            with self.image(read_only=True) as other:
+                one.create_snap('s')
+                self.assertEqual(
+                    ['s'], [s['name'] for s in other.list_snaps()])
+            one.create_snap('t')
+        self.assertEqual((1, 0), (self.opened(),
+                                  self.run_calls.count('close')))
+        self.image().close()
+        self.assertEqual(1, self.opened())
+
+    def test_who_is_left_with_it_still_has_it(self):
+        one, other = self.image(), self.image(read_only=True)
+        one.close()
+        self.assertRaises(rbd.ImageBusy, self.rbd.RBD().remove, self.pool,
+                          'image')
+        self.assertEqual(1, other.size())
+        other.close()
+        self.rbd.RBD().remove(self.pool, 'image')
+
+    def test_who_looks_at_a_snapshot_does_so_alone(self):
+        with self.image() as one:
+            one.create_snap('s')
+            with self.image(read_only=True) as other:
+                self.assertIs(one._thing, other._thing)
+                other.set_snap(None)
+                self.assertIs(one._thing, other._thing)
+                other.set_snap('s')
+                self.assertIsNot(one._thing, other._thing)
+            self.assertEqual(2, self.opened())
+            self.assertEqual(1, one._image.hands)
+
+    def test_one_that_has_failed_is_not_shared(self):
+        with self.image() as one:
+            self.assertRaises(rbd.ImageNotFound, one.remove_snap, 'none')
+            with self.image(read_only=True):
+                self.assertEqual(2, self.opened())
+
     def test_another_one_is_another(self):
         rbd.RBD().create(self.pool, 'other', 1)
         iron = rbd.Pool('iron')
