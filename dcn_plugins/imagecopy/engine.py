@@ -26,9 +26,12 @@ from dcn_plugins.imagecopy import window
 
 LOG = logging.getLogger(__name__)
 
-#: Of all data that are under way. With the libraries and with what librbd has
-#: for a moment while it reads it stays below 160 MiB.
+#: Of all data that are under way to one target. With the libraries and with
+#: what librbd has for a moment while it reads it stays below 160 MiB.
 MEMORY_BYTES = 56 << 20
+# What a further target needs for its connections, and what is left in the end.
+_TARGET_BYTES = 10 << 20
+_LEAST_MEMORY_BYTES = 24 << 20
 
 # How long targets that are ready wait for the others, so that the source is
 # read once for all.
@@ -36,6 +39,12 @@ _GATHER_SECONDS = 3.0
 _PROGRESS_SECONDS = 1.0
 # What is under way when a copy is cancelled has so long to come back.
 _DRAIN_SECONDS = 10.0
+
+
+def memory_for(targets):
+    """Return the bytes of memory for the data to some targets."""
+    return max(_LEAST_MEMORY_BYTES,
+               MEMORY_BYTES - _TARGET_BYTES * (targets - 1))
 
 
 class Engine:
@@ -49,7 +58,7 @@ class Engine:
     """
 
     def __init__(self, request, site, on_result, on_progress,
-                 memory_bytes=MEMORY_BYTES, clock=time.monotonic):
+                 memory_bytes=None, clock=time.monotonic):
         self.events = queue.SimpleQueue()
         self._request = request
         self._site = site
@@ -57,7 +66,8 @@ class Engine:
         self._on_progress = on_progress
         self._clock = clock
         self._begun_at = self._told_at = clock()
-        self._memory = memory.Memory(memory_bytes)
+        self._memory = memory.Memory(
+            memory_bytes or memory_for(len(request.targets)))
         self._grains = grains.Grains(
             places.GRAIN_BYTES, places.BLOCK_BYTES, plan.PIECE_BYTES,
             site.sum_of)

@@ -130,6 +130,13 @@ class ResultTest(EngineTestCase):
             Site(error, one=self.one)))
 
 
+class MemoryTest(testtools.TestCase):
+
+    def test_each_further_target_leaves_less_for_data(self):
+        found = [engine.memory_for(count) >> 20 for count in (1, 2, 4, 50)]
+        self.assertEqual([56, 46, 26, 24], found)
+
+
 class HashTest(EngineTestCase):
 
     def test_a_hash_that_is_another(self):
