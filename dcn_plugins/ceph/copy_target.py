@@ -103,7 +103,7 @@ class CopyTarget:
         """
         for number in range(_TRIES):
             try:
-                return self._opened(base)
+                return self._opened(base, is_again=number > 0)
             except exceptions.CephRefused as exc:
                 if exc.errno not in _BUSY:
                     raise
@@ -114,19 +114,18 @@ class CopyTarget:
             self._check()
             time.sleep(_chance.uniform(0.1, 1.0))
 
-    def _opened(self, base):
+    def _opened(self, base, is_again):
         names = image_names.ImageNames(self._context)
-        names.finish_rename(self._partial, self._name)
-        if names.id_of(self._name):
+        if names.finish_rename(self._partial, self._name):
             return self._open_whole()
-        found = self._open_or_make(names, base)
+        found = self._open_or_make(names, base, is_again)
         if self._is_superfluous:
             self.close()
             self._remove_partial()
             raise self._lost('it has been copied meanwhile', errno.EEXIST)
         return found
 
-    def _open_or_make(self, names, base):
+    def _open_or_make(self, names, base, is_again):
         partial_id = names.id_of(self._partial)
         if partial_id:
             found = self._adopt()
@@ -135,8 +134,10 @@ class CopyTarget:
             if names.id_of(self._partial) != partial_id:
                 raise self._lost('somebody else is faster', errno.ENOENT)
             self._step('distrust')
-        # Also what is left of one that was made or removed half.
-        self._remove_partial()
+        # What is left of one that was removed half has no id, and is in the
+        # way of a new one: that is tried first, as it is seldom there.
+        if partial_id or is_again:
+            self._remove_partial()
         if base and self._clone(base):
             found = self._adopt()
             if not found:
@@ -333,7 +334,7 @@ class CopyTarget:
         """Give the image its name; it is whole, verified and frozen."""
         names = image_names.ImageNames(self._context)
         try:
-            names.rename(self._partial, self._name)
+            names.rename(self._partial, self._name, self._image.id)
         except exceptions.CephRefused:
             # Somebody who came meanwhile has taken steps of it for us.
             names.finish_rename(self._partial, self._name)

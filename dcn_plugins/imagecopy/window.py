@@ -7,7 +7,7 @@ disks of guests. Nobody has to know the link: it is seen from what comes back.
 """
 
 LEAST_BYTES = 16 << 20
-MOST_BYTES = 48 << 20
+MOST_BYTES = 32 << 20
 
 # How long a measurement counts: a rate for some seconds, a round trip for a
 # minute, as it is seen only while no queue is full.

@@ -124,18 +124,17 @@ class PublishedMeanwhileTest(copy_case.CopyTestCase):
         self.assert_one_is_whole(self.second.open())
 
     def test_the_other_finds_half_a_renaming(self):
-        """librbd makes the new name, lists it, and removes the old one."""
+        """The new name is made, then it is listed, then the old one goes."""
         found = []
+        lists = image_names.ImageNames._list_anew
 
-        def renamed(names, old, new):
-            data = cluster.read(names._context, f'rbd_id.{old}')
-            self.rados(rig.TARGET, 'put', f'rbd_id.{new}', data)
-            found.append(self.second.open())
-            names._directory('dir_rename_image', 'renaming', old, new,
-                             names.id_of(new))
-            cluster.remove(names._context, f'rbd_id.{old}')
+        def late(*arguments):
+            with mock.patch.object(
+                    image_names.ImageNames, '_list_anew', lists):
+                found.append(self.second.open())
+            lists(*arguments)
 
-        with mock.patch.object(image_names.ImageNames, 'rename', renamed):
+        with mock.patch.object(image_names.ImageNames, '_list_anew', late):
             self.publish()
         self.assert_one_is_whole(*found)
 

@@ -156,6 +156,20 @@ class KillTest(copy_case.CopyTestCase):
         self.rados(rig.TARGET, 'rm', header)
         self.assert_copied(name, content)
 
+    def test_death_within_a_removal(self):
+        """librbd has removed the header and the name, and lists it still."""
+        name, content = self.image('gone', 8 * MIB, [(0, os.urandom(MIB))])
+        partial = f'{name}.dcn-partial'
+        self.command(rig.TARGET, 'create', '--size', '8M',
+                     f'{rig.POOL}/{partial}')
+        info = self.command(rig.TARGET, 'info', '--format', 'json',
+                            f'{rig.POOL}/{partial}').decode()
+        header = f'rbd_header.{copy_case.json_field(info, "id")}'
+        for thing in (header, f'rbd_id.{partial}'):
+            self.rados(rig.TARGET, 'rm', thing)
+        self.assertIn(partial, self.names(rig.TARGET))
+        self.assert_copied(name, content)
+
 
 class RaceTest(copy_case.CopyTestCase):
 
