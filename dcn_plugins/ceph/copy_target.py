@@ -78,6 +78,7 @@ class CopyTarget:
         self._check = check
         self._step = step
         self._image = None
+        self._image_id = None
         self._is_superfluous = False
         self._doing = f'copying to {pool}/{name} of {cluster.fsid}'
 
@@ -103,7 +104,7 @@ class CopyTarget:
         """
         for number in range(_TRIES):
             try:
-                return self._opened(base, is_again=number > 0)
+                return self._opened(base)
             except exceptions.CephRefused as exc:
                 if exc.errno not in _BUSY:
                     raise
@@ -114,18 +115,18 @@ class CopyTarget:
             self._check()
             time.sleep(_chance.uniform(0.1, 1.0))
 
-    def _opened(self, base, is_again):
+    def _opened(self, base):
         names = image_names.ImageNames(self._context)
         if names.finish_rename(self._partial, self._name):
             return self._open_whole()
-        found = self._open_or_make(names, base, is_again)
+        found = self._open_or_make(names, base)
         if self._is_superfluous:
             self.close()
             self._remove_partial()
             raise self._lost('it has been copied meanwhile', errno.EEXIST)
         return found
 
-    def _open_or_make(self, names, base, is_again):
+    def _open_or_make(self, names, base):
         partial_id = names.id_of(self._partial)
         if partial_id:
             found = self._adopt()
@@ -134,10 +135,9 @@ class CopyTarget:
             if names.id_of(self._partial) != partial_id:
                 raise self._lost('somebody else is faster', errno.ENOENT)
             self._step('distrust')
-        # What is left of one that was removed half has no id, and is in the
-        # way of a new one: that is tried first, as it is seldom there.
-        if partial_id or is_again:
-            self._remove_partial()
+        # Also what is left of one that was made or removed half. The latter
+        # may be in the trash only, where it is in nobody's way.
+        self._remove_partial()
         if base and self._clone(base):
             found = self._adopt()
             if not found:
@@ -162,6 +162,7 @@ class CopyTarget:
                                   self._key)
         if not self._is_ours(text) or self._image.size != self._size:
             raise self._foreign('was not made by this copier from this image')
+        self._image_id = self._image.id
         return Found.WHOLE
 
     def _foreign(self, reason):
@@ -213,7 +214,7 @@ class CopyTarget:
         except BaseException:
             image.close()
             raise
-        self._image = image
+        self._image, self._image_id = image, image.id
         return Found.PARTIAL
 
     def _thaw(self, image):
@@ -234,6 +235,7 @@ class CopyTarget:
             options.create(self._context, self._partial, self._size)
         self._step('create')
         self._image = self._open_partial()
+        self._image_id = self._image.id
         self._step('lock')
         clusters.set_attribute(self._context, self._image.header, self._key,
                                self._text)
@@ -356,12 +358,16 @@ class CopyTarget:
     def discard(self):
         """Remove the image, whatever it is called by now.
 
+        What somebody else has given its name meanwhile is left alone.
+
         :raises CephError: also if somebody has opened it.
         """
         self.close()
         self._remove_partial()
-        self._remove(self._name, lambda: image_handle.ImageHandle(
-            self._cluster, self._pool, self._name, is_writer=True))
+        names = image_names.ImageNames(self._context)
+        if self._image_id and names.id_of(self._name) == self._image_id:
+            self._remove(self._name, lambda: image_handle.ImageHandle(
+                self._cluster, self._pool, self._name, is_writer=True))
 
     def _remove_partial(self):
         # With its lock: it could get its name while its snapshot goes.

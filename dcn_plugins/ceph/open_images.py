@@ -60,7 +60,8 @@ class OpenImage:
     @property
     def is_fit(self):
         """Whether somebody may get it again."""
-        return self.name is not None and self.chosen is None
+        return (self.is_open and self.name is not None
+                and self.chosen is None)
 
     @property
     def is_idle(self):
@@ -140,7 +141,7 @@ class OpenImages:
     def give_back(self, image):
         """Keep an image for whoever opens it next; raises as librbd does."""
         image.hands -= 1
-        if image.is_idle and not (image.is_open and image.is_fit):
+        if image.is_idle and not image.is_fit:
             self._close(image)
 
     def changed(self):

@@ -186,7 +186,8 @@ class Attempt:
 
         That can be seen when the one before has gone, while the key is
         there. A new one before it is not watched: that happens if somebody
-        gives up, and costs a look.
+        gives up, and costs a look. Whose time is limited begins anew then:
+        a watch lasts so long after the last that it has told.
         """
         found = None
         for deleted in events:
@@ -194,7 +195,8 @@ class Attempt:
                 return lock_queue.Granted(found.token)
             found = self._look()
             if (not isinstance(found, lock_queue.Waiting)
-                    or found.key != key or self._patience.is_over):
+                    or found.key != key or self._patience.is_over
+                    or deleted and self._patience.is_limited):
                 return found
         return self._look()
 

@@ -49,6 +49,11 @@ class Patience:
         return self._wait_seconds != 0
 
     @property
+    def is_limited(self):
+        """Whether the time will be over once."""
+        return self._deadline is not None
+
+    @property
     def is_over(self):
         """Whether the time is over."""
         return self._deadline is not None and (

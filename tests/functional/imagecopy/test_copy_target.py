@@ -63,6 +63,17 @@ class PublishedMeanwhileTest(copy_case.CopyTestCase):
             if name.startswith(self.prefix)])
         self.command(rig.TARGET, 'info', f'{rig.POOL}/{self.prefix}@snap')
 
+    def test_what_else_has_got_the_name_is_left_alone(self):
+        self.command(rig.TARGET, 'create', '--size', '1M',
+                     f'{rig.POOL}/{self.prefix}')
+        self.first.discard()
+        self.assertEqual([self.prefix], self.names(rig.TARGET))
+
+    def test_what_has_its_name_can_be_discarded(self):
+        self.publish()
+        self.first.discard()
+        self.assertEqual([], self.names(rig.TARGET))
+
     def test_it_had_no_name_when_the_other_looked(self):
         finish = copy_target.flatten.finish
 

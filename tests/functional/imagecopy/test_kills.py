@@ -10,6 +10,7 @@ import time
 
 import fixtures
 
+from dcn_plugins.ceph import bindings
 from dcn_plugins.imagecopy import engine
 from dcn_plugins.imagecopy import request as requests
 from dcn_plugins.imagecopy import service
@@ -169,6 +170,34 @@ class KillTest(copy_case.CopyTestCase):
             self.rados(rig.TARGET, 'rm', thing)
         self.assertIn(partial, self.names(rig.TARGET))
         self.assert_copied(name, content)
+
+    def test_death_within_a_removal_that_is_in_the_trash(self):
+        """librbd moves an image to the trash before it removes the data."""
+        name, content = self.image('trash', 8 * MIB, [(0, os.urandom(MIB))])
+        partial = f'{name}.dcn-partial'
+        self.command(rig.TARGET, 'create', '--size', '8M',
+                     f'{rig.POOL}/{partial}')
+        with bindings.rados().Rados(conffile=self.rig.conf(rig.TARGET),
+                                    rados_id='admin') as client, (
+                client.open_ioctx(rig.POOL)) as ioctx:
+            bindings.rbd().RBD().trash_move(ioctx, partial, 0)
+            entry, = [found for found in bindings.rbd().RBD().trash_list(ioctx)
+                      if found['name'] == partial]
+            # As one whose removal has begun: the first byte of what is kept
+            # of it, after a header of six, says where it comes from.
+            key = f'id_{entry["id"]}'
+            with bindings.rados().ReadOpCtx() as op:
+                values, _code = ioctx.get_omap_vals_by_keys(op, (key,))
+                ioctx.operate_read_op(op, 'rbd_trash')
+                (_key, data), = values
+            data = data[:6] + b'\3' + data[7:]
+            with bindings.rados().WriteOpCtx() as op:
+                ioctx.set_omap(op, (key,), (data,))
+                ioctx.operate_write_op(op, 'rbd_trash')
+            self.assert_copied(name, content)
+            self.assertEqual([], [
+                found for found in bindings.rbd().RBD().trash_list(ioctx)
+                if found['name'] == partial])
 
 
 class RaceTest(copy_case.CopyTestCase):

@@ -386,6 +386,13 @@ class KeptOpenTest(GuardedTestCase):
             self.assertEqual(2, self.opened())
             self.assertEqual(1, one._image.hands)
 
+    def test_one_that_could_not_be_opened_anew_is_not_shared(self):
+        self.image(read_only=True).close()
+        with self.image() as one:
+            rbd.RBD().remove(self.pool, 'image')
+            self.assertRaises(rbd.ImageNotFound, one.create_snap, 's')
+            self.assertRaises(rbd.ImageNotFound, self.image, read_only=True)
+
     def test_one_that_has_failed_is_not_shared(self):
         with self.image() as one:
             self.assertRaises(rbd.ImageNotFound, one.remove_snap, 'none')

@@ -198,12 +198,12 @@ class AcquireTest(LocksTestCase):
     def test_who_waits_for_one_is_granted_when_that_goes(self):
         self.assertEqual(0, self.looks_until_granted(WRITE, WRITE))
 
-    def third_in_line(self):
+    def third_in_line(self, *wait):
         """Return the first hold, and how two more come to wait for it."""
         hold = self.one.acquire(WRITE)
         later = []
         for number, process in enumerate((self.process(), self.other), 2):
-            later.append(self.in_background(process.acquire, WRITE, 5))
+            later.append(self.in_background(process.acquire, WRITE, *wait))
             self.wait_until(lambda: len(process.client.calls) == 4)
         return hold, *later
 
@@ -217,6 +217,15 @@ class AcquireTest(LocksTestCase):
         # A watch and a look, as before; none when it is its turn.
         self.assertEqual((1, 6), (self.other.client.watches,
                                   len(self.other.client.calls)))
+
+    def test_who_looks_meanwhile_does_not_wait_for_longer(self):
+        hold, second, third = self.third_in_line(1.0)
+        time.sleep(0.7)
+        self.one.release(hold)
+        self.result(second)
+        released_at = time.monotonic()
+        self.assertIsNone(self.result(third))
+        self.assertLess(time.monotonic() - released_at, 0.7)
 
     def test_the_one_before_is_not_taken_for_the_last(self):
         """The news of it may come after a look that has seen it gone."""
@@ -241,7 +250,7 @@ class AcquireTest(LocksTestCase):
 
         self.useFixture(fixtures.MockPatchObject(
             third.client, 'watch', watch))
-        later = self.in_background(third.acquire, WRITE, 5)
+        later = self.in_background(third.acquire, WRITE)
         self.assertTrue(is_looked.wait(30))
         self.assertTrue(later[1].is_alive())
         self.other.release(self.result(second))
