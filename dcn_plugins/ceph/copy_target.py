@@ -104,7 +104,9 @@ class CopyTarget:
         """
         for number in range(_TRIES):
             try:
-                return self._opened(base)
+                found = self._opened(base)
+                self._image_id = self._image.id
+                return found
             except exceptions.CephRefused as exc:
                 if exc.errno not in _BUSY:
                     raise
@@ -162,7 +164,6 @@ class CopyTarget:
                                   self._key)
         if not self._is_ours(text) or self._image.size != self._size:
             raise self._foreign('was not made by this copier from this image')
-        self._image_id = self._image.id
         return Found.WHOLE
 
     def _foreign(self, reason):
@@ -214,7 +215,7 @@ class CopyTarget:
         except BaseException:
             image.close()
             raise
-        self._image, self._image_id = image, image.id
+        self._image = image
         return Found.PARTIAL
 
     def _thaw(self, image):
@@ -235,7 +236,6 @@ class CopyTarget:
             options.create(self._context, self._partial, self._size)
         self._step('create')
         self._image = self._open_partial()
-        self._image_id = self._image.id
         self._step('lock')
         clusters.set_attribute(self._context, self._image.header, self._key,
                                self._text)

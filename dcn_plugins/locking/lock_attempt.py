@@ -166,7 +166,7 @@ class Attempt:
                 waiting.key, waiting.before) if key)
             try:
                 with self._client.watch(keys, seconds) as events:
-                    return self._watched(waiting.key, keys[0], events)
+                    return self._watched(waiting.key, events)
             except exceptions.EtcdError as exc:
                 # Silence, mostly. What does not watch at all must not make
                 # us look without end.
@@ -177,7 +177,7 @@ class Attempt:
             return self._look()
         return wait
 
-    def _watched(self, key, encoded_key, events):
+    def _watched(self, key, events):
         """Return what is found when a key that is watched goes.
 
         It is looked once when the watch has begun, as the key may have gone
@@ -191,7 +191,8 @@ class Attempt:
         """
         found = None
         for deleted in events:
-            if encoded_key in deleted and found and found.is_last:
+            if (found and found.is_last
+                    and etcd_requests.encoded(key) in deleted):
                 return lock_queue.Granted(found.token)
             found = self._look()
             if (not isinstance(found, lock_queue.Waiting)

@@ -39,7 +39,7 @@ class Patience:
 
     def left(self, most):
         """Return the seconds that are left, but no more than some."""
-        if self._deadline is None:
+        if not self.is_limited:
             return most
         return max(0.0, min(most, self._deadline - session.clock()))
 
@@ -56,8 +56,7 @@ class Patience:
     @property
     def is_over(self):
         """Whether the time is over."""
-        return self._deadline is not None and (
-            session.clock() >= self._deadline)
+        return self.is_limited and session.clock() >= self._deadline
 
     def answered(self):
         """Take note that etcd is there."""

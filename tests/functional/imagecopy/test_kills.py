@@ -145,27 +145,27 @@ class KillTest(copy_case.CopyTestCase):
                 found for found in self.names(rig.TARGET)
                 if found.startswith(name)])
 
-    def test_death_within_a_creation(self):
-        """librbd has made the name and no header."""
-        name, content = self.image('made', 8 * MIB, [(0, os.urandom(MIB))])
+    def empty_partial(self, name):
+        """Make a partial image; return its name and that of its header."""
         partial = f'{name}.dcn-partial'
         self.command(rig.TARGET, 'create', '--size', '8M',
                      f'{rig.POOL}/{partial}')
         info = self.command(rig.TARGET, 'info', '--format', 'json',
                             f'{rig.POOL}/{partial}').decode()
         header = f'rbd_header.{copy_case.json_field(info, "id")}'
+        return partial, header
+
+    def test_death_within_a_creation(self):
+        """librbd has made the name and no header."""
+        name, content = self.image('made', 8 * MIB, [(0, os.urandom(MIB))])
+        partial, header = self.empty_partial(name)
         self.rados(rig.TARGET, 'rm', header)
         self.assert_copied(name, content)
 
     def test_death_within_a_removal(self):
         """librbd has removed the header and the name, and lists it still."""
         name, content = self.image('gone', 8 * MIB, [(0, os.urandom(MIB))])
-        partial = f'{name}.dcn-partial'
-        self.command(rig.TARGET, 'create', '--size', '8M',
-                     f'{rig.POOL}/{partial}')
-        info = self.command(rig.TARGET, 'info', '--format', 'json',
-                            f'{rig.POOL}/{partial}').decode()
-        header = f'rbd_header.{copy_case.json_field(info, "id")}'
+        partial, header = self.empty_partial(name)
         for thing in (header, f'rbd_id.{partial}'):
             self.rados(rig.TARGET, 'rm', thing)
         self.assertIn(partial, self.names(rig.TARGET))
@@ -174,9 +174,7 @@ class KillTest(copy_case.CopyTestCase):
     def test_death_within_a_removal_that_is_in_the_trash(self):
         """librbd moves an image to the trash before it removes the data."""
         name, content = self.image('trash', 8 * MIB, [(0, os.urandom(MIB))])
-        partial = f'{name}.dcn-partial'
-        self.command(rig.TARGET, 'create', '--size', '8M',
-                     f'{rig.POOL}/{partial}')
+        partial, _header = self.empty_partial(name)
         with bindings.rados().Rados(conffile=self.rig.conf(rig.TARGET),
                                     rados_id='admin') as client, (
                 client.open_ioctx(rig.POOL)) as ioctx:

@@ -202,7 +202,7 @@ class AcquireTest(LocksTestCase):
         """Return the first hold, and how two more come to wait for it."""
         hold = self.one.acquire(WRITE)
         later = []
-        for number, process in enumerate((self.process(), self.other), 2):
+        for process in (self.process(), self.other):
             later.append(self.in_background(process.acquire, WRITE, *wait))
             self.wait_until(lambda: len(process.client.calls) == 4)
         return hold, *later
