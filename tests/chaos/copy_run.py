@@ -9,6 +9,7 @@ import random
 import tempfile
 import time
 
+from dcn_plugins.imagecopy import window
 from tests.chaos import checker
 from tests.chaos import copy_checker
 from tests.chaos import copy_scenes
@@ -25,7 +26,7 @@ _SIZE = 512 << 20
 _DATA = 128 << 20
 #: How long an undisturbed copy takes, about.
 SPAN_SECONDS = {flavours.OURS: 5.0, flavours.STOCK: 15.0}
-WINDOW_BYTES = 64 << 20
+WINDOW_BYTES = window.MOST_BYTES
 _RETRY_SECONDS = 120
 # What nobody asks for any more is removed in its own time.
 _EMPTY_SECONDS = 90
