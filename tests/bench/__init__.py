@@ -10,6 +10,8 @@ as the machine may be busy.
 * ``stopwatch``: several cases in turn, so that noise hits all (pure)
 * ``verdict``: ratios and the bars they have to stay below (pure)
 * ``copy_suite``, ``copy_bars``: copies of images between clusters
+* ``image_suite``, ``image_bars``: the same asked for by Glance's API
+* ``peers``: what operators copy images with; ``disk_content``: what they copy
 * ``nova_bars``: what is compared with what, and what is demanded (pure)
 * ``nova_suite``: all of Nova's figures in one run
 * ``nova_cloud``: hosts, aggregates, requests and databases

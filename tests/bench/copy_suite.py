@@ -16,6 +16,8 @@ import time
 from dcn_plugins.imagecopy import record
 from tests.bench import commands
 from tests.bench import copy_bars as bars
+from tests.bench import disk_content
+from tests.bench import peers
 from tests.functional.imagecopy import rig
 from tests.lab import wan
 
@@ -76,38 +78,23 @@ class Bench:
     def __init__(self, site, size):
         self._site = site
         self._size = size
-        self._chance = random.Random(5)
-        self.data_bytes = 0
+        self.data_bytes = size // 4
 
     def make(self):
         """Make an image with holes, and one with zeros in their place."""
         with tempfile.NamedTemporaryFile(dir='/var/tmp') as scratch:
-            self._write(scratch)
+            disk_content.write(scratch, self._size, self.data_bytes,
+                               random.Random(5))
             for layout, zeros in ((bars.SPARSE, '4k'), (bars.DENSE, '0')):
-                self._create(rig.SOURCE, layout)
+                source = peers.Peers(None, self._site.conf(rig.SOURCE),
+                                     rig.POOL, self._size)
+                _run(source.create(layout))
                 commands.run([
                     'qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw',
                     '-S', zeros, '-W', '-m', '16', scratch.name,
-                    self._url(rig.SOURCE, layout)])
-                self._freeze(rig.SOURCE, layout)
-
-    def _write(self, scratch):
-        """Write extents as an image of an operating system has them."""
-        scratch.truncate(self._size)
-        parts = []
-        while self.data_bytes < self._size // 4:
-            part = int(2 ** self._chance.uniform(14, 25)) & ~4095
-            parts.append(min(part, self._size // 4 - self.data_bytes))
-            self.data_bytes += parts[-1]
-        position = 0
-        gaps = [self._chance.expovariate(1) for _part in parts]
-        for part, gap in zip(parts, gaps):
-            position += int((self._size - self.data_bytes) * gap
-                            / sum(gaps)) & ~4095
-            scratch.seek(position)
-            scratch.write(os.urandom(part))
-            position += part
-        scratch.flush()
+                    f'rbd:{rig.POOL}/{layout}'
+                    f':conf={self._site.conf(rig.SOURCE)}'])
+                _run(source.freeze(layout))
 
     def cases(self):
         """Return functions by name: each from a layout to its commands."""
@@ -115,40 +102,17 @@ class Bench:
         ours = [sys.executable, '-m', 'dcn_plugins.imagecopy', '--json']
         source, one, two = (f'{conf(site)}:{rig.POOL}' for site in (
             rig.SOURCE, rig.TARGET, _OTHER))
-        qemu = ['qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw', '-W',
-                '-m', '16']
-
-        def qemu_img(layout):
-            return [[[*qemu, self._url(rig.SOURCE, layout, '@snap'),
-                      self._url(rig.TARGET, layout)]]]
-
-        def create(layout):
-            return [[self._rbd(rig.TARGET, 'create', '--size',
-                               f'{self._size}B', '--object-size', '8M',
-                               layout)]]
-
-        def freeze(layout):
-            return [[self._rbd(rig.TARGET, 'snap', 'create', '--no-progress',
-                               f'{layout}@snap')],
-                    [self._rbd(rig.TARGET, 'snap', 'protect',
-                               f'{layout}@snap')]]
-
-        def pipe(layout, verb, created):
-            return [*(create(layout) if created else []), [
-                self._rbd(rig.SOURCE, f'export{verb}', '--no-progress',
-                          f'{layout}@snap', '-'),
-                self._rbd(rig.TARGET, f'import{verb}', '--no-progress', '-',
-                          layout)]]
-
+        others = peers.Peers(conf(rig.SOURCE), conf(rig.TARGET), rig.POOL,
+                             self._size)
         return {
             bars.FIRST: lambda layout: [[[*ours, layout, source, one]]],
             bars.LATER: lambda layout: [[[*ours, layout, source, one]]],
             bars.BOTH: lambda layout: [[[*ours, layout, source, one, two]]],
-            bars.QEMU: lambda layout: create(layout) + qemu_img(layout),
+            bars.QEMU: others.qemu_img,
             bars.QEMU_WHOLE: lambda layout: (
-                create(layout) + qemu_img(layout) + freeze(layout)),
-            bars.EXPORT: lambda layout: pipe(layout, '', False),
-            bars.DIFF: lambda layout: pipe(layout, '-diff', True)}
+                others.qemu_img(layout) + others.freeze(layout)),
+            bars.EXPORT: others.export,
+            bars.DIFF: others.export_diff}
 
     def measure(self, layout, name, case):
         """Run the commands of a case; return what they took."""
@@ -176,34 +140,19 @@ class Bench:
                 self._drop(site, layout)
 
     def _drop(self, site, layout):
-        commands.run(self._rbd(site, 'snap', 'unprotect', f'{layout}@snap'),
-                     is_checked=False)
-        commands.run(self._rbd(site, 'snap', 'purge', '--no-progress', layout))
-        commands.run(self._rbd(site, 'rm', '--no-progress', layout))
-
-    def _create(self, site, layout):
-        commands.run(self._rbd(site, 'create', '--size', f'{self._size}B',
-                               '--object-size', '8M', layout))
-
-    def _freeze(self, site, layout):
-        commands.run(self._rbd(site, 'snap', 'create', '--no-progress',
-                               f'{layout}@snap'))
-        commands.run(self._rbd(site, 'snap', 'protect', f'{layout}@snap'))
+        peers.drop(self._site.conf(site), rig.POOL, layout)
 
     def _forget_proof(self, layout):
         """Have the hash be computed again."""
         conf = self._site.conf(rig.SOURCE)
         info = json.loads(subprocess.run(
-            self._rbd(rig.SOURCE, 'info', '--format', 'json', layout),
+            peers.rbd(conf, rig.POOL, 'info', '--format', 'json', layout),
             check=True, stdout=subprocess.PIPE, timeout=60).stdout)
         commands.run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
                       f'rbd_header.{info["id"]}', record.PROOF_KEY],
                      is_checked=False)
 
-    def _rbd(self, site, *arguments):
-        return ['rbd', '-c', self._site.conf(site), '-p', rig.POOL,
-                *arguments]
 
-    def _url(self, site, layout, snapshot=''):
-        return (f'rbd:{rig.POOL}/{layout}{snapshot}'
-                f':conf={self._site.conf(site)}')
+def _run(pipelines):
+    for words in pipelines:
+        commands.pipeline(words)

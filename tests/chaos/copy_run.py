@@ -91,7 +91,7 @@ def started(flavour, directory=None):
         lab_command.install_plugins(lab)
         cloud = image_cloud.ImageCloud(lab, OPTIONS[flavour])
         cloud.start()
-        yield cloud, image_cloud.Picture(
+        yield cloud, image_cloud.scattered(
             lab.path('state', 'picture'), _SIZE, _DATA, 1)
     finally:
         cleanup.remove(directory)

@@ -28,30 +28,32 @@ _WAIT_SECONDS = 180
 
 
 class Picture:
-    """A raw image in a file, with holes, and what it is.
+    """A raw image in a file, and what it is.
+
+    :param data_bytes: of it that are not zero.
+    """
+
+    def __init__(self, path, data_bytes):
+        self.path = path
+        self.size = path.stat().st_size
+        self.data_bytes = data_bytes
+        with path.open('rb') as file:
+            self.hash_value = hashlib.file_digest(file, 'sha512').hexdigest()
+
+
+def scattered(path, size, data_bytes, seed):
+    """Return a Picture with random data in places of a MiB, and holes.
 
     :param size: in bytes; ``data_bytes`` of it are random.
     """
-
-    def __init__(self, path, size, data_bytes, seed):
-        self.path = path
-        self.size = size
-        self.data_bytes = data_bytes
-        self._write(random.Random(seed))
-        self.hash_value = self._hash()
-
-    def _write(self, order):
-        places = order.sample(range(self.size // _MIB),
-                              self.data_bytes // _MIB)
-        with self.path.open('wb') as file:
-            file.truncate(self.size)
-            for place in places:
-                file.seek(place * _MIB)
-                file.write(os.urandom(_MIB))
-
-    def _hash(self):
-        with self.path.open('rb') as file:
-            return hashlib.file_digest(file, 'sha512').hexdigest()
+    places = random.Random(seed).sample(range(size // _MIB),
+                                        data_bytes // _MIB)
+    with path.open('wb') as file:
+        file.truncate(size)
+        for place in places:
+            file.seek(place * _MIB)
+            file.write(os.urandom(_MIB))
+    return Picture(path, data_bytes)
 
 
 class ImageCloud:

@@ -96,8 +96,8 @@ def started(directory=None, wan=WAN, options=None):
 
 def pictures(lab):
     """Return one :class:`~tests.chaos.image_cloud.Picture` of each size."""
-    return [image_cloud.Picture(lab.path('state', f'picture-{number}'),
-                                size << 20, data << 20, number)
+    return [image_cloud.scattered(lab.path('state', f'picture-{number}'),
+                                  size << 20, data << 20, number)
             for number, (size, data) in enumerate(SIZES)]
 
 

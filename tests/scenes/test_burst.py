@@ -31,7 +31,7 @@ class BurstCase(lab_case.LabCase):
         """Return the id of a raw image of which most are data."""
         path = self.lab.path('state', self.name())
         self.addCleanup(path.unlink)
-        image_cloud.Picture(path, _SIZE, _DATA, 1)
+        image_cloud.scattered(path, _SIZE, _DATA, 1)
         image = self.user.cloud.image
         answer = image.post('/images', json={
             'name': path.name, 'disk_format': 'raw',
