@@ -11,6 +11,8 @@ from tests.lab import layout as layouts
 from tests.lab.services import ceph
 from tests.lab.services import etcd
 
+_BYTES = 4 << 20
+
 
 class LineTest(lab_case.LabCase):
 
@@ -67,15 +69,35 @@ class LineTest(lab_case.LabCase):
         self.assertGreater(after['ab_bytes'] - before['ab_bytes'], 20 * 100)
         self.assertGreater(after['ba_bytes'] - before['ba_bytes'], 20 * 100)
 
-    def test_a_rate_holds_the_bytes_back(self):
-        # 4 MiB at 16 Mbit/s need two seconds; unlimited, less than one.
+    def send(self):
+        """Send 4 MiB to the edge; return the line's counters of it."""
         scratch = self.lab.path('state', 'wan', 'random')
-        scratch.write_bytes(random.randbytes(4 << 20))
+        scratch.write_bytes(random.randbytes(_BYTES))
         name = f'volumes/{self.name()}'
         self.addCleanup(ceph.rbd, self.lab, self.far, 'rm', '--no-progress',
                         name)
-        self.line.tell('rate 16000')
-        started = time.monotonic()
+        before = self.line.tell('stat')
         ceph.rbd(self.lab, self.far, 'import', '--no-progress', scratch, name,
                  run_at=layouts.CENTRAL)
+        after = self.line.tell('stat')
+        return {name: after[name] - before[name] for name in after}
+
+    def test_a_rate_holds_the_bytes_back(self):
+        # 4 MiB at 16 Mbit/s need two seconds; unlimited, less than one.
+        self.line.tell('rate 16000')
+        started = time.monotonic()
+        self.send()
         self.assertGreaterEqual(time.monotonic() - started, 2.0)
+
+    def test_packets_are_those_of_the_line(self):
+        # Whatever TCP hands over at once.
+        sent = self.send()
+        self.assertGreater(sent['ab_bytes'], _BYTES * 1500 / 1448)
+        self.assertLessEqual(sent['ab_bytes'], sent['ab_packets'] * 1500)
+
+    def test_single_packets_are_lost(self):
+        # 3,000 packets, of which a few come again.
+        self.line.tell('loss 0.01')
+        sent = self.send()
+        self.assertGreater(sent['ab_dropped'], 0)
+        self.assertLess(sent['ab_dropped'], sent['ab_packets'] / 10)
