@@ -18,6 +18,9 @@
 ``image_handle``     an image whose data are not copied in memory
 ``snapshot_opener``  snapshots, so that they can be closed at once
 ``image_names``      names of images: made, changed, removed, also by halves
+``half_renamed``     names that a renaming has left half
+``half_restored``    images that librbd was about to take back from its trash
+``trash_entry``      what Ceph keeps of an image in its trash (pure)
 ``flatten``          makes a clone independent, within its own cluster
 ``checksums``        of data here, and of objects by those who have them
 ``calls``            of the C libraries, and what they end with

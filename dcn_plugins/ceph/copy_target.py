@@ -137,9 +137,10 @@ class CopyTarget:
             if names.id_of(self._partial) != partial_id:
                 raise self._lost('somebody else is faster', errno.ENOENT)
             self._step('distrust')
-        # Also what is left of one that was made or removed half. The latter
-        # may be in the trash only, where it is in nobody's way.
-        self._remove_partial()
+        # Also what is left of one that was made or removed half. To look for
+        # it first takes two round trips of fifteen.
+        if partial_id or names.is_left(self._partial):
+            self._remove_partial()
         if base and self._clone(base):
             found = self._adopt()
             if not found:

@@ -16,14 +16,10 @@ import struct
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import encoding
+from dcn_plugins.ceph import trash_entry
 
-_TRASH = 'rbd_trash'
 _KEY = 'id_'
 _PAGE = 1000
-
-# Of cls::rbd::TrashImageSource and TrashImageState.
-_REMOVING = 3
-_NORMAL, _RESTORING = 0, 3
 
 
 def release(ioctx, name):
@@ -38,9 +34,10 @@ def release(ioctx, name):
     ids = [image_id for image_id, spec in _entries(ioctx)
            if _is_half_restored(spec, name.encode())]
     for image_id in ids:
-        ioctx.execute(_TRASH, 'rbd', 'trash_state_set',
+        ioctx.execute(trash_entry.OBJECT, 'rbd', 'trash_state_set',
                       encoding.text(image_id.encode())
-                      + struct.pack('<BB', _NORMAL, _RESTORING))
+                      + struct.pack('<BB', trash_entry.NORMAL,
+                                    trash_entry.RESTORING))
     return bool(ids)
 
 
@@ -52,7 +49,7 @@ def _entries(ioctx):
         with rados.ReadOpCtx() as op:
             found, _code = ioctx.get_omap_vals(op, last, _KEY, _PAGE)
             try:
-                ioctx.operate_read_op(op, _TRASH)
+                ioctx.operate_read_op(op, trash_entry.OBJECT)
             except rados.ObjectNotFound:
                 return
             page = list(found)
@@ -64,14 +61,6 @@ def _entries(ioctx):
 
 
 def _is_half_restored(spec, name):
-    # Version, the version that can read it, the length; then the source, the
-    # name, two times of 8 bytes, and since version 2 the state.
-    head = struct.calcsize('<BBIBI')
-    if len(spec) < head:
-        return False
-    version, _compatible, _length, source, size = struct.unpack_from(
-        '<BBIBI', spec)
-    state = head + size + 16
-    return (version >= 2 and source == _REMOVING and len(spec) > state
-            and spec[head:head + size] == name
-            and spec[state] == _RESTORING)
+    entry = trash_entry.TrashEntry.decoded(spec)
+    return entry is not None and entry == (
+        trash_entry.REMOVING, name, trash_entry.RESTORING)

@@ -13,6 +13,7 @@ from dcn_plugins.ceph import calls
 from dcn_plugins.ceph import cluster
 from dcn_plugins.ceph import encoding
 from dcn_plugins.ceph import libraries
+from dcn_plugins.ceph import trash_entry
 from dcn_plugins import exceptions
 
 _DIRECTORY = 'rbd_directory'
@@ -20,6 +21,9 @@ _FORMAT, _FEATURES, _ORDER = 0, 1, 2
 _ANSWER_BYTES = 4096
 # LIBRADOS_CREATE_EXCLUSIVE
 _IS_NEW = 1
+# Of an answer about the trash, with a KiB for the name of each image.
+_TRASH_ENTRIES = 256
+_TRASH_BYTES = _TRASH_ENTRIES << 10
 
 
 class ImageNames:
@@ -45,12 +49,41 @@ class ImageNames:
                 raise
             return ''
 
+    def is_left(self, name):
+        """Say whether anything is left of a name that nothing has.
+
+        In the directory, by one that was made or removed half; or in the
+        trash, where librbd puts what it removes. Raises CephError.
+        """
+        return bool(self.listed_id(name)) or self._is_in_trash(name.encode())
+
+    def _is_in_trash(self, name):
+        # rbd_trash_list leaves out what librbd has begun to remove.
+        last = b''
+        while True:
+            try:
+                found = trash_entry.page(self._execute(
+                    trash_entry.OBJECT, 'trash_list', 'looking into the trash',
+                    trash_entry.question(last, _TRASH_ENTRIES), _TRASH_BYTES))
+            except exceptions.CephRefused as exc:
+                if exc.errno != errno.ENOENT:
+                    raise
+                return False
+            if any(entry and entry.name == name for _id, entry in found):
+                return True
+            if len(found) < _TRASH_ENTRIES:
+                return False
+            last = found[-1][0]
+
     def _directory(self, method, doing, *texts):
         """Have an OSD read or change the directory; raises CephError."""
-        question = b''.join(encoding.text(text.encode()) for text in texts)
-        answer = ctypes.create_string_buffer(_ANSWER_BYTES)
+        return self._execute(_DIRECTORY, method, doing, b''.join(
+            encoding.text(text.encode()) for text in texts), _ANSWER_BYTES)
+
+    def _execute(self, thing, method, doing, question, answer_bytes):
+        answer = ctypes.create_string_buffer(answer_bytes)
         code = calls.checked(libraries.librados().rados_exec(
-            self._context, _DIRECTORY.encode(), b'rbd', method.encode(),
+            self._context, thing.encode(), b'rbd', method.encode(),
             question, len(question), answer, len(answer)), doing)
         return answer.raw[:code]
 
