@@ -52,25 +52,26 @@ How copies are compared with what Glance says, when somebody asks from afar:
 
 How RBD stores are filled, whoever asks:
 
-==================  ======================================================
-``copy_image``      internal plugin ``copy_image``, in front of Glance's
-``copy_task``       its step in Glance's flow
-``fan_out``         plugin ``dcn_fan_out`` of imports, and its step
-``data_path``       which stores of which task are ours
-``claims``          take them out of Glance's list, and give them back
-``rbd_stores``      which stores and copies are in RBD, and where
-``upstream_shape``  whether Glance is what all of this was made for
-``store_copies``    the copies of one task, from the first byte to the
-                    last row
-``engine_call``     the engine in a native thread, its callbacks here
-``left_partials``   remove what is left of an image that was deleted
-``task_watch``      the message, the life and the end of a task
-``image_record``    what an import writes about its image
-``database``        what is asked again of Glance's database
-``copy_progress``   how far copies are, in words (pure)
-``copy_rates``      how fast they may go
-``copy_report``     tell jobs how far the copies of an image are
-==================  ======================================================
+====================  ======================================================
+``copy_image``        internal plugin ``copy_image``, in front of Glance's
+``copy_task``         its step in Glance's flow
+``fan_out``           plugin ``dcn_fan_out`` of imports, and its step
+``data_path``         which stores of which task are ours
+``claims``            take them out of Glance's list, and give them back
+``rbd_stores``        which stores and copies are in RBD, and where
+``unchanged_images``  have Glance's steps write what has changed only
+``upstream_shape``    whether Glance is what all of this was made for
+``store_copies``      the copies of one task, from the first byte to the
+                      last row
+``engine_call``       the engine in a native thread, its callbacks here
+``left_partials``     remove what is left of an image that was deleted
+``task_watch``        the message, the life and the end of a task
+``image_record``      what an import writes about its image
+``database``          what is asked again of Glance's database
+``copy_progress``     how far copies are, in words (pure)
+``copy_rates``        how fast they may go
+``copy_report``       tell jobs how far the copies of an image are
+====================  ======================================================
 
 What becomes of a copy whose glance-api is killed:
 

@@ -19,6 +19,7 @@ from taskflow.patterns import linear_flow
 
 from dcn_plugins.glance import copy_task
 from dcn_plugins.glance import data_path
+from dcn_plugins.glance import unchanged_images
 
 # Not ours, should this be imported a second time.
 _upstream = getattr(copy_image.get_flow, 'upstream', copy_image.get_flow)
@@ -39,6 +40,8 @@ def get_flow(**asked):
     flow.add(copy_task.CopyTask(cfg.CONF, claim, data_path.CLAIMS, asked))
     if claim.others:
         flow.add(_upstream(**asked))
+    else:
+        unchanged_images.keep(asked['action_wrapper'])
     claim.take(asked['backend'])
     return flow
 

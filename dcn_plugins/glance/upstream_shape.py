@@ -17,6 +17,7 @@ from glance.common.scripts import utils as script_utils
 from glance import db
 
 from dcn_plugins.glance import image_record
+from dcn_plugins.glance import unchanged_images
 
 # The parameters that we give to what we call, without self.
 _CALLED = {
@@ -72,6 +73,9 @@ def _differences():
         yield from _compare(db.TaskRepo, name, wanted)
     for name, wanted in _WRAPPER.items():
         yield from _compare(api_image_import.ImportActionWrapper, name, wanted)
+    wrapper = api_image_import.ImportActionWrapper(None, 'image', 'task')
+    if unchanged_images.ATTRIBUTE not in vars(wrapper):
+        yield f'ImportActionWrapper has no {unchanged_images.ATTRIBUTE}'
     actions = api_image_import._ImportActions
     for name, wanted in _ACTIONS.items():
         yield from _compare(actions, name, wanted)

@@ -395,6 +395,39 @@ class MeanwhileTest(DataPathCase):
         self.assertEqual('blue', self.image(image_id)['colour'])
         self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
 
+    def change_within(self, step):
+        """Have a step of Glance's own read, and write after a change.
+
+        Steps are numbered as they come: what ends the making of the flow,
+        and the one that looks whether the image is active.
+        """
+        wrapper = api_image_import.ImportActionWrapper
+        leave, steps = wrapper.__exit__, []
+
+        def changed(wrapper, *exc):
+            steps.append(wrapper)
+            if len(steps) == step:
+                self.patch(wrapper.image_id, 'add', '/colour', 'blue')
+            return leave(wrapper, *exc)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'glance.async_.flows.api_image_import.ImportActionWrapper.'
+            '__exit__', changed))
+        image_id = self.upload_to('central')
+        self.assertEqual('success',
+                         self.copied(image_id, 'dcn0', 'dcn1')['status'])
+        self.assertEqual(2, len(steps))
+        self.assertEqual({'central', 'dcn0', 'dcn1'},
+                         self.stores_of(image_id))
+        self.assertEqual(('', ''), self.bookkeeping(image_id))
+        return self.image(image_id).get('colour')
+
+    def test_a_change_while_glance_begins(self):
+        self.assertEqual('blue', self.change_within(1))
+
+    def test_a_change_while_glance_ends(self):
+        self.assertEqual('blue', self.change_within(2))
+
     def test_a_change_that_has_read_before_and_writes_after(self):
         image_id = self.upload_to('central')
         written = threading.Event()

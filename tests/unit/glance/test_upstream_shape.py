@@ -49,6 +49,10 @@ class UpstreamShapeTest(unittest.TestCase):
     def test_a_source_that_cannot_be_read(self):
         self.check(api_image_import, 'get_flow', len, 'TypeError')
 
+    def test_a_repository_of_another_name(self):
+        self.check(api_image_import.ImportActionWrapper, '__init__',
+                   lambda *_args: None, 'has no _image_repo')
+
     def test_a_property_of_another_name(self):
         self.check(api_image_import._ImportActions, 'IMPORT_FAILED_KEY', 'x',
                    'other names')
