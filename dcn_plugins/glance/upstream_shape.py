@@ -73,9 +73,7 @@ def _differences():
         yield from _compare(db.TaskRepo, name, wanted)
     for name, wanted in _WRAPPER.items():
         yield from _compare(api_image_import.ImportActionWrapper, name, wanted)
-    wrapper = api_image_import.ImportActionWrapper(None, 'image', 'task')
-    if unchanged_images.ATTRIBUTE not in vars(wrapper):
-        yield f'ImportActionWrapper has no {unchanged_images.ATTRIBUTE}'
+    yield from _wrapped(api_image_import.ImportActionWrapper)
     actions = api_image_import._ImportActions
     for name, wanted in _ACTIONS.items():
         yield from _compare(actions, name, wanted)
@@ -98,6 +96,11 @@ def _compare(owner, name, wanted):
     for parameter in wanted:
         if parameter not in parameters:
             yield f'{owner.__name__}.{name} has no parameter {parameter}'
+
+
+def _wrapped(wrapper):
+    if unchanged_images.ATTRIBUTE not in vars(wrapper(None, 'image', 'task')):
+        yield f'{wrapper.__name__} has no {unchanged_images.ATTRIBUTE}'
 
 
 def _is_list_shared(get_flow):
