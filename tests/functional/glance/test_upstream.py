@@ -78,5 +78,6 @@ class UpstreamTest(testtools.TestCase):
         failed = {name.rpartition('.')[2]
                   for name in set(found['failed']) - set(stock['failed'])}
         self.assertLessEqual(failed, OWN_WAY, found['failed'])
-        self.assertGreater(found['ran'] - len(found['failed']), 10)
+        # The oldest release has twelve of them, four of which are OWN_WAY.
+        self.assertGreater(found['ran'] - len(found['failed']), 5)
         self.assertGreater(found['asked'], 0)
