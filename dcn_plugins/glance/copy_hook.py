@@ -102,7 +102,8 @@ class _Process:
             copy_worker.CopyWorker(
                 image_api.ImageAPI(conf), conf.dcn.copy_queue_size,
                 conf.dcn.copy_retry_seconds))
-        self.reaper = task_reaper.TaskReaper(_dead_tasks, begin)
+        self.reaper = task_reaper.TaskReaper(
+            lambda: _dead_tasks(conf), begin)
 
     def wake(self):
         # The worker that looks at a property only has nothing to begin with.
@@ -187,12 +188,12 @@ def _in_worker():
 forks.follow(_in_worker)
 
 
-def _dead_tasks():
+def _dead_tasks(conf):
     # Not with the driver: what of Glance it needs may be another way in a
     # release that nobody knows, and images are to be copied there, too.
     from dcn_plugins.glance import dead_tasks
 
-    return dead_tasks.of_this_glance()
+    return dead_tasks.of_this_glance(image_api.ImageAPI(conf).user_id)
 
 
 def _check_options(conf):

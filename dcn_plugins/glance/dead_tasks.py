@@ -6,9 +6,14 @@ marked are looked at, see :data:`~dcn_plugins.glance.task_watch.MARK`, and
 those of copy-image that have noted nothing of their stores; of others silence
 says nothing.
 
+A task that waits for its turn writes nothing at all. Those that we have asked
+for ourselves are given up after a while: image placement asks again, and what
+it had asked for before waits for hours otherwise, if its glance-api was killed
+in that moment. Those of users are left to Glance.
+
 Whoever is judged and lives after all is stopped by the loss of his lock: he
-looks at it before each row that he adds. So an error costs a copy its end,
-and nothing else.
+looks at it before each row that he adds, and when his turn comes. So an error
+costs a copy its end, and nothing else.
 """
 
 import time
@@ -31,9 +36,14 @@ LOG = logging.getLogger(__name__)
 #: gone, so that whoever asks again is not told that the target is busy.
 SILENT_SECONDS = 45.0
 
+#: How long a task of ours may wait for its turn. With a pool that is full for
+#: longer, what we ask for goes behind what users ask for.
+PENDING_SECONDS = 180.0
+
 # Those that were written to last: who died a minute ago is among them, also
 # where thousands that died long ago were never cleared up.
 _MOST = 1000
+_PENDING, _PROCESSING, _COPY = 'pending', 'processing', 'copy-image'
 
 
 class DeadTasks:
@@ -45,14 +55,19 @@ class DeadTasks:
 
     :param db_api: ``glance.db.get_api()``.
     :param context: of an administrator.
+    :param own_user: returns the id of the user that we ask Glance as, or
+        ``None`` if nobody knows; asked only if a task waits.
     """
 
-    def __init__(self, db_api, context, clock=time.monotonic):
+    def __init__(self, db_api, context, clock=time.monotonic,
+                 own_user=lambda: None):
         self._db = db_api
         self._context = context
         self._repo = db.TaskRepo(context, db_api)
         self._clock = clock
+        self._own_user = own_user
         self._pulses = task_pulses.TaskPulses(SILENT_SECONDS)
+        self._waiting = task_pulses.TaskPulses(PENDING_SECONDS)
 
     def look(self):
         """Look at all tasks, and clear up what is left of the dead.
@@ -60,29 +75,45 @@ class DeadTasks:
         :raises Exception: what the database raises, for all of them; what is
             wrong with one is logged, and tried again the next time.
         """
-        pulses = {row['id']: row['updated_at'] for row in self._processing()}
-        for task_id in self._pulses.silent(pulses, self._clock()):
+        self._look_at(self._rows(_PROCESSING), self._pulses, self._judge)
+        self._look_at(self._own(self._rows(_PENDING)), self._waiting,
+                      self._give_up)
+
+    def _look_at(self, rows, seen, judge):
+        pulses = {row['id']: row['updated_at'] for row in rows}
+        for task_id in seen.silent(pulses, self._clock()):
             try:
-                self._judge(task_id, pulses[task_id])
+                task = self._get(task_id)
+                if task is not None and task.updated_at == pulses[task_id]:
+                    judge(task_id, task)
             # One that cannot be dealt with must not be in the way of others.
             except Exception:
                 LOG.exception('Task %s, which is dead, was not cleared up',
                               task_id)
 
     @database.retried
-    def _processing(self):
+    def _rows(self, status):
         return self._db.task_get_all(
             self._context, filters={'type': 'api_image_import',
-                                    'status': 'processing'},
+                                    'status': status},
             limit=_MOST, sort_key='updated_at')
 
-    def _judge(self, task_id, pulse):
-        task = self._get(task_id)
-        if task is None or task.updated_at != pulse:
-            return
+    def _own(self, rows):
+        """Return those of some tasks that we have asked for."""
+        user = self._own_user() if rows else None
+        return [row for row in rows if user and row['user_id'] == user]
+
+    def _give_up(self, _task_id, task):
+        if task.status == _PENDING and _method(task) == _COPY:
+            self._clear(task, 'The glance-api that was asked has ended, or '
+                              f'has not begun for {PENDING_SECONDS:.0f} s.')
+
+    def _judge(self, task_id, task):
         if (task.message or '').startswith(task_watch.MARK) or (
                 self._has_never_begun(task)):
-            self._clear(task)
+            self._clear(
+                task, 'The glance-api that made the copies has ended, or was '
+                f'away for {SILENT_SECONDS:.0f} s.')
         else:
             self._pulses.dismiss(task_id)
 
@@ -94,9 +125,7 @@ class DeadTasks:
         no task is that of a living process that has been silent for so long
         and has noted none of its stores.
         """
-        request = task.task_input.get('import_req') or {}
-        method = (request.get('method') or {}).get('name')
-        if method != 'copy-image' or task.message:
+        if _method(task) != _COPY or task.message:
             return False
         record = image_record.ImageRecord(
             self._db, self._context, task.task_input['image_id'])
@@ -105,7 +134,7 @@ class DeadTasks:
         except exception.NotFound:
             return False
 
-    def _clear(self, task):
+    def _clear(self, task, why):
         """Set the stores, the lock and the task right, in this order.
 
         While the image is locked nobody begins anything with it. A task that
@@ -120,15 +149,15 @@ class DeadTasks:
         except exception.NotFound:
             missing = []
         record.unlock(task.task_id)
-        reason = _reason(task.message or '', missing)
-        if self._fail(task.task_id, reason):
+        reason = _reason(why, task.message or '', missing)
+        if self._fail(task, reason):
             LOG.warning('Image %s, task %s: %s', image_id, task.task_id,
                         reason)
 
-    def _fail(self, task_id, reason):
+    def _fail(self, known, reason):
         """Return whether it was not done by somebody else meanwhile."""
-        task = self._get(task_id)
-        if task is None or task.status != 'processing':
+        task = self._get(known.task_id)
+        if task is None or task.status != known.status:
             return False
         task.fail(reason)
         self._save(task)
@@ -146,12 +175,19 @@ class DeadTasks:
         self._repo.save(task)
 
 
+def _method(task):
+    request = task.task_input.get('import_req') or {}
+    return (request.get('method') or {}).get('name')
+
+
 def _stores(task):
     return [store for store in task.task_input['backend'] if store]
 
 
-def of_this_glance():
+def of_this_glance(own_user):
     """Return the tasks of the database of this glance-api.
+
+    :param own_user: see :class:`DeadTasks`.
 
     ``None``, and an error is logged, if it is not a Glance that we know.
     """
@@ -161,12 +197,12 @@ def of_this_glance():
                   'dcn_plugins %s does not know this release (%s)',
                   version.version_string(), '; '.join(found))
         return None
-    return DeadTasks(db.get_api(), glance_context.get_admin_context())
+    return DeadTasks(db.get_api(), glance_context.get_admin_context(),
+                     own_user=own_user)
 
 
-def _reason(message, missing):
-    parts = ['The glance-api that made the copies has ended, or was away for '
-             f'{SILENT_SECONDS:.0f} s.']
+def _reason(why, message, missing):
+    parts = [why]
     if missing:
         parts.append(f'Not copied to: {",".join(missing)}. Ask again: what '
                      'is there of a copy is gone on with.')

@@ -171,7 +171,7 @@ class CopyHookTest(testtools.TestCase):
             'dcn_plugins.glance.task_reaper.PASS_SECONDS', 0.01))
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.copy_hook._dead_tasks',
-            lambda: types.SimpleNamespace(look=function)))
+            lambda conf: types.SimpleNamespace(look=function)))
 
     def test_dead_tasks_are_looked_for_without_any_notification(self):
         is_looking = threading.Event()

@@ -61,10 +61,12 @@ class DeadTasksTest(testtools.TestCase):
         models.register_models(db_api.get_engine())
         self.context = glance_context.get_admin_context()
         self.clock = fakes.FakeClock()
+        self.own_user = 'service'
         self.tasks = self.make()
 
     def make(self, database=db_api):
-        return dead_tasks.DeadTasks(database, self.context, self.clock)
+        return dead_tasks.DeadTasks(database, self.context, self.clock,
+                                    lambda: self.own_user)
 
     def leave(self, message=MESSAGE, lock=TASK, task_id=TASK, **task):
         """Leave what a glance-api that was killed leaves."""
@@ -165,6 +167,62 @@ class DeadTasksTest(testtools.TestCase):
         self.assertNotIn(copy_need.LOCK, found)
         self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
         self.assertEqual('dcn0,dcn1,other', found[image_record.IMPORTING])
+
+    def leave_waiting(self, user_id='service', method='copy-image'):
+        """Leave a task whose glance-api was killed before its turn."""
+        self.leave(message=None, status='pending', user_id=user_id, input={
+            'image_id': IMAGE, 'import_req': {'method': {'name': method}},
+            'backend': ['dcn7', 'dcn8']})
+
+    def wait(self, seconds=dead_tasks.PENDING_SECONDS):
+        self.tasks.look()
+        self.clock.now += seconds
+        self.tasks.look()
+
+    def test_one_of_ours_that_waits_for_its_turn(self):
+        self.leave_waiting()
+        self.wait(dead_tasks.PENDING_SECONDS - 1)
+        self.assertEqual('pending', self.task()['status'])
+        self.clock.now += 1
+        self.tasks.look()
+        task = self.task()
+        self.assertEqual('failure', task['status'])
+        self.assertEqual(
+            'The glance-api that was asked has ended, or has not begun for '
+            '180 s. Not copied to: dcn7,dcn8. Ask again: what is there of a '
+            'copy is gone on with.', task['message'])
+        found = self.properties()
+        self.assertNotIn(copy_need.LOCK, found)
+        self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
+
+    def check_left(self, **options):
+        self.leave_waiting(**options)
+        self.wait()
+        self.assertEqual('pending', self.task()['status'])
+        self.assertEqual(TASK, self.properties()[copy_need.LOCK])
+
+    def test_one_of_somebody_else_that_waits(self):
+        self.check_left(user_id='somebody')
+
+    def test_one_of_nobody_that_waits(self):
+        self.check_left(user_id=None)
+
+    def test_an_import_that_waits(self):
+        self.check_left(method='web-download')
+
+    def test_nobody_knows_who_we_are(self):
+        self.own_user = None
+        self.check_left(user_id=None)
+
+    def test_one_of_ours_that_begins_after_all(self):
+        self.leave_waiting()
+        self.tasks.look()
+        self.clock.now += dead_tasks.PENDING_SECONDS
+        db_api.task_update(self.context, TASK, {
+            'status': 'processing', 'message': MESSAGE})
+        self.tasks.look()
+        self.assertEqual('processing', self.task()['status'])
+        self.assertEqual(TASK, self.properties()[copy_need.LOCK])
 
     def test_those_that_may_have_begun(self):
         for options in ({'message': 'Copied 15 MiB'},
@@ -291,9 +349,9 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('failure', self.task()['status'])
 
     def test_a_glance_that_nobody_knows(self):
-        self.assertIsNotNone(dead_tasks.of_this_glance())
+        self.assertIsNotNone(dead_tasks.of_this_glance(lambda: None))
         self.useFixture(fixtures.MonkeyPatch(
             'glance.db.sqlalchemy.api.task_get_all', None))
-        self.assertIsNone(dead_tasks.of_this_glance())
+        self.assertIsNone(dead_tasks.of_this_glance(lambda: None))
         self.assertIn('does not know this release (there is no glance.db',
                       self.log.output)
