@@ -49,6 +49,14 @@ OPTS = [
              'the placement policy says so with "evict". It is the brake for '
              'a policy that says more than was meant; 0 has this process '
              'remove nothing.'),
+    cfg.BoolOpt(
+        'placement_remove_deleted', default=True,
+        help='Whether what Glance has left of deleted images is removed from '
+             'the RBD stores of this process: Glance answers that an image is '
+             'deleted, also if a store was away, whose copy stays for ever '
+             'then. Only copies that dcn_plugins has made, and that no '
+             'location names, go; the others are named in the log. With '
+             'false, dcn-scrub finds all of them.'),
 ]
 
 

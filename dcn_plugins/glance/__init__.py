@@ -38,17 +38,20 @@ Where images are to be, by the same policy and by jobs in etcd:
 
 How copies leave, by the same policy:
 
-================  ========================================================
-``evictor``       the one thread of a process that compares its stores
-``copy_removal``  the removal of one copy, from its beginning to its end
-``copy_users``    what was cloned from a copy
-================  ========================================================
+==================  ======================================================
+``evictor``         the one thread of a process that compares its stores
+``copy_removal``    the removal of one copy, from its beginning to its end
+``copy_users``      what was cloned from a copy
+``deleted_copies``  what Glance has left of deleted images, where a store
+                    was away
+==================  ======================================================
 
 How copies are compared with what Glance says, when somebody asks from afar:
 
-================  ========================================================
-``scrub_worker``  the one thread of a process that has it done
-================  ========================================================
+==================  ======================================================
+``scrub_worker``    the one thread of a process that has it done
+``scrub_command``   ``dcn-scrub`` in a process of its own
+==================  ======================================================
 
 How RBD stores are filled, whoever asks:
 

@@ -13,6 +13,7 @@ import time
 from oslo_log import log as logging
 
 from dcn_plugins import exceptions
+from dcn_plugins.glance import deleted_copies
 from dcn_plugins.glance import evictor
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import image_jobs
@@ -57,7 +58,8 @@ def made(conf, found):
             note=found.numbers.note),
         conf.dcn.copy_queue_size, conf.dcn.placement_reconcile_seconds,
         conf.dcn.placement_parallel_images,
-        beside=[evictor.made(conf, found), scrub_worker.made(conf, found)])
+        beside=[evictor.made(conf, found), scrub_worker.made(conf, found),
+                deleted_copies.made(conf, found)])
 
 
 class PlacementWorker:
@@ -71,8 +73,7 @@ class PlacementWorker:
     :param compared: :class:`~dcn_plugins.glance.reconciler.Reconciler`.
     :param size: how many images may be announced and not looked at.
     :param beside: what has threads of its own, which begin and end with this
-        one: an :class:`~dcn_plugins.glance.evictor.Evictor` and a
-        :class:`~dcn_plugins.glance.scrub_worker.ScrubWorker`.
+        one, as :class:`~dcn_plugins.glance.rounds.Rounds`.
     """
 
     def __init__(self, found, api, compared, size, reconcile_seconds,

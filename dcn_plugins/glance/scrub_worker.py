@@ -1,14 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one thread of a process that compares copies when somebody asks.
-
-The comparison is ``dcn-scrub`` in a process of its own: it waits for clusters,
-for hours if it reads all of an image, and whatever it does, glance-api lives.
-"""
+"""The one thread of a process that compares copies when somebody asks."""
 
 import json
-import os
-import subprocess  # nosec B404
-import tempfile
 import time
 
 from oslo_log import log as logging
@@ -17,19 +10,13 @@ from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import rounds
-from dcn_plugins import native
+from dcn_plugins.glance import scrub_command
 from dcn_plugins.placement import image_scrub as steps
 
 LOG = logging.getLogger(__name__)
 
 #: How often requests are looked for.
 LOOK_SECONDS = 10.0
-
-#: How often it is looked whether a comparison has ended, and how often whether
-#: somebody still waits for it.
-POLL_SECONDS, WANTED_SECONDS = 0.2, 5.0
-
-_MODULE = 'dcn_plugins.glance.scrub'
 
 
 def made(conf, found):
@@ -95,58 +82,22 @@ class ScrubWorker(rounds.Rounds):
 
     def _compared(self, asked, held):
         """Return the request with its answer, ``None`` if it was dropped."""
-        with tempfile.TemporaryDirectory() as directory:
-            paths = [os.path.join(directory, name) for name in (
-                'output', 'errors')]
-            code = self._run_command(asked, held, *paths)
-            output, errors = map(_content, paths)
-        if code is None:
+        scrub = asked.scrub
+
+        def is_wanted():
+            return self._found.locks.is_valid(held) and (
+                self._found.scrubs.of(scrub.image_id) == asked)
+
+        ended = scrub_command.run(self._files, [
+            '--image', scrub.image_id, '--json', '--grace-seconds',
+            str(float(scrub.grace_seconds)),
+            *(['--deep'] if scrub.is_deep else [])],
+            self._stopped, is_wanted, self._elapsed)
+        if ended is None:
             return None
         # With 2 it may have said what it knows all the same.
         try:
-            return steps.answered(asked.scrub, json.loads(output))
+            return steps.answered(scrub, json.loads(ended.output))
         except ValueError:
-            return steps.failed(asked.scrub, errors.strip() or (
-                f'the comparison has ended with {code}'))
-
-    def _run_command(self, asked, held, output, errors):
-        """Return how the command has ended, ``None`` if it is for nobody."""
-        # Files, as nobody reads a pipe meanwhile.
-        with open(output, 'wb') as stdout, open(errors, 'wb') as stderr:
-            # Nothing of a request is a word of a shell.
-            process = subprocess.Popen(  # nosec B603
-                self._command(asked.scrub), stdin=subprocess.DEVNULL,
-                stdout=stdout, stderr=stderr)
-        try:
-            return (process.returncode
-                    if self._is_waited_for(process, asked, held) else None)
-        finally:
-            process.kill()
-            process.wait()
-
-    def _command(self, scrub):
-        return [native.interpreter(), '-m', _MODULE,
-                *(word for name in self._files
-                  for word in ('--config-file', os.fspath(name))),
-                '--image', scrub.image_id, '--json', '--grace-seconds',
-                str(float(scrub.grace_seconds)),
-                *(['--deep'] if scrub.is_deep else [])]
-
-    def _is_waited_for(self, process, asked, held):
-        """Wait for the end of a process; return False if it is for nobody."""
-        look_at = self._elapsed() + WANTED_SECONDS
-        while process.poll() is None:
-            if self._stopped.wait(POLL_SECONDS):
-                return False
-            if self._elapsed() < look_at:
-                continue
-            look_at = self._elapsed() + WANTED_SECONDS
-            if not self._found.locks.is_valid(held) or (
-                    self._found.scrubs.of(asked.scrub.image_id) != asked):
-                return False
-        return True
-
-
-def _content(path):
-    with open(path, errors='replace') as file:
-        return file.read()
+            return steps.failed(scrub, ended.errors.strip() or (
+                f'the comparison has ended with {ended.code}'))

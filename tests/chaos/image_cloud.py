@@ -130,6 +130,8 @@ class ImageCloud:
                 'put', f'/images/{image_id}/file', data=file, headers={
                     'Content-Type': 'application/octet-stream',
                     'X-Image-Meta-Store': store},
+                # The SDK would send what is left of the file.
+                status_code_retries=0, connect_retries=0,
                 timeout=_WAIT_SECONDS)
         openstack.exceptions.raise_from_response(answer)
         return image_id

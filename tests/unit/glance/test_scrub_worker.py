@@ -33,7 +33,7 @@ class ScrubWorkerTest(placement_case.PlacementCase):
         for name, value in (('_MODULE', 'script'), ('POLL_SECONDS', 0.01),
                             ('WANTED_SECONDS', 0.05)):
             self.useFixture(fixtures.MonkeyPatch(
-                f'dcn_plugins.glance.scrub_worker.{name}', value))
+                f'dcn_plugins.glance.scrub_command.{name}', value))
         self.worker = self.make()
 
     def make(self, found=None, own=('central', 'dcn0', 'dcn1')):
