@@ -9,9 +9,12 @@ from dcn_plugins.ceph import calls
 from dcn_plugins.ceph import fullness
 from dcn_plugins.ceph import libraries
 
-# Without a cache librbd neither copies nor keeps what is written. A cluster
-# that is gone ends calls that are under way, and does not hang.
-_SETTINGS = {'rbd_cache': 'false', 'rbd_concurrent_management_ops': '64'}
+# Without a cache librbd keeps nothing of what is written. Nor does it copy it:
+# what we hand over stays as it is until the write has ended, and it does not
+# end before librbd has let go of it. A cluster that is gone ends calls that are
+# under way, and does not hang.
+_SETTINGS = {'rbd_cache': 'false', 'rbd_disable_zero_copy_writes': 'false',
+             'rbd_concurrent_management_ops': '64'}
 _TEXT_BYTES = 1 << 20
 # The release of Ceph whose clients know clones of version 2.
 _MIMIC = 13

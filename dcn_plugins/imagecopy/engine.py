@@ -28,9 +28,9 @@ LOG = logging.getLogger(__name__)
 
 #: Of all data that are under way to one target. With the libraries and with
 #: what librbd has for a moment while it reads it stays below 160 MiB.
-MEMORY_BYTES = 56 << 20
+MEMORY_BYTES = 84 << 20
 # What a further target needs for its connections, and what is left in the end.
-_TARGET_BYTES = 10 << 20
+_TARGET_BYTES = 8 << 20
 _LEAST_MEMORY_BYTES = 24 << 20
 
 # How long targets that are ready wait for the others, so that the source is

@@ -7,7 +7,11 @@ disks of guests. Nobody has to know the link: it is seen from what comes back.
 """
 
 LEAST_BYTES = 16 << 20
-MOST_BYTES = 32 << 20
+MOST_BYTES = 48 << 20
+
+# What is smaller arrives without what a part of the usual size waits for: its
+# own bytes on the link, and the disk behind it.
+_LARGE_BYTES = 1 << 20
 
 # How long a measurement counts: a rate for some seconds, a round trip for a
 # minute, as it is seen only while no queue is full.
@@ -29,7 +33,7 @@ class Window:
         self._rounds = []
         self._begun_at = None
         self._bytes = 0
-        self._least_seconds = None
+        self._least = None
 
     @property
     def size_bytes(self):
@@ -45,20 +49,21 @@ class Window:
         if self._begun_at is None:
             self._begun_at = now
         self._bytes += length
-        if self._least_seconds is None or seconds < self._least_seconds:
-            self._least_seconds = seconds
+        delay = length < _LARGE_BYTES, seconds
+        if self._least is None or delay < self._least:
+            self._least = delay
         elapsed = now - self._begun_at
         if elapsed < _ROUND_SECONDS:
             return
         self._rounds = self._rounds[1 - _ROUNDS:] + [
-            (self._bytes / elapsed, self._least_seconds)]
-        self._begun_at, self._bytes, self._least_seconds = now, 0, None
+            (self._bytes / elapsed, self._least)]
+        self._begun_at, self._bytes, self._least = now, 0, None
         self._resize()
 
     def _resize(self):
-        rate = max(rate for rate, _seconds in self._rounds[-_RATE_ROUNDS:])
-        delay = min(seconds for _rate, seconds in self._rounds)
-        held = int(_GAIN * rate * delay)
+        rate = max(rate for rate, _delay in self._rounds[-_RATE_ROUNDS:])
+        _is_small, seconds = min(delay for _rate, delay in self._rounds)
+        held = int(_GAIN * rate * seconds)
         # What is measured cannot exceed what is allowed: to see whether there
         # is more, more has to be allowed.
         grown = self.size_bytes * 2 if held > self.size_bytes else held

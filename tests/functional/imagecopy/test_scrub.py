@@ -10,12 +10,20 @@ import json
 import os
 import subprocess
 import sys
+import types
 import uuid
 
+import fixtures
 import testtools
 
 from dcn_plugins.ceph import bindings
+from dcn_plugins.glance import deleted_copies
 from dcn_plugins.glance import scrub
+from dcn_plugins.imagecopy import request
+from dcn_plugins.locking import locks
+from dcn_plugins.locking import session
+from dcn_plugins.placement import jobs
+from tests.fakes import etcd
 from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import glance_server
 from tests.functional.imagecopy import rig
@@ -309,3 +317,31 @@ class ScrubTest(copy_case.RigTestCase):
         self.assertEqual([f'store {rig.SOURCE}'], list(shown['unknown']))
         self.assertEqual(['missing-image'],
                          [one['kind'] for one in shown['findings']])
+
+    def test_what_is_left_of_deleted_images(self):
+        copied, partial, living = self.make(3)
+        self.partial_copy(partial)
+        for image_id in (copied, partial):
+            self.deleted_image(image_id)
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.glance.deleted_copies.GRACE_SECONDS', 0.0))
+        client = etcd.Client()
+        own = session.Session(client, lambda: etcd.Client(client.store), 60)
+        self.addCleanup(own.close)
+        found = jobs.Jobs(client, '/t')
+        removal = deleted_copies.DeletedCopies(
+            types.SimpleNamespace(jobs=found, locks=locks.Locks(
+                client, own, '/t/l')),
+            lambda: {rig.TARGET: request.Place(
+                rig.TARGET, self.rig.conf(rig.TARGET), 'admin', self.pool)},
+            [self.glance.conf])
+        removal.work()
+        self.assertEqual({copied, f'{partial}.dcn-partial', living},
+                         self.names(rig.TARGET))
+        # Nobody should ever bury one that lives.
+        for image_id in (copied, partial, living):
+            found.bury(image_id)
+        removal.work()
+        self.assertEqual({living}, self.names(rig.TARGET))
+        self.assertEqual({rig.SOURCE, rig.TARGET},
+                         set(self.glance.stores(living)))

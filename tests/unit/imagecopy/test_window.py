@@ -29,6 +29,20 @@ class WindowTest(testtools.TestCase):
     def test_it_does_not_fill_queues(self):
         self.assertLessEqual(self.settled(125e6, 0.002), 16 * MIB)
 
+    def test_small_parts_say_nothing_of_large_ones(self):
+        found = window.Window()
+        for number in range(100):
+            # Four of 4 MiB take 0.2 s, and what is small hardly any time.
+            found.acknowledge(number / 20, 4 * MIB, 0.2)
+            found.acknowledge(number / 20, 4096, 0.01)
+        self.assertGreater(found.size_bytes, 30 * MIB)
+
+    def test_small_parts_alone_say_what_they_say(self):
+        found = window.Window()
+        for number in range(100):
+            found.acknowledge(number / 50, MIB // 2, 0.5)
+        self.assertGreater(found.size_bytes, 20 * MIB)
+
     def test_it_is_bounded(self):
         found = window.Window(10 * MIB)
         for number in range(100):
