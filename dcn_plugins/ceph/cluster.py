@@ -11,8 +11,8 @@ from dcn_plugins.ceph import libraries
 
 # Without a cache librbd keeps nothing of what is written. Nor does it copy it:
 # what we hand over stays as it is until the write has ended, and it does not
-# end before librbd has let go of it. A cluster that is gone ends calls that are
-# under way, and does not hang.
+# end before librbd has let go of it. A cluster that is gone ends calls that
+# are under way, and does not hang.
 _SETTINGS = {'rbd_cache': 'false', 'rbd_disable_zero_copy_writes': 'false',
              'rbd_concurrent_management_ops': '64'}
 _TEXT_BYTES = 1 << 20
