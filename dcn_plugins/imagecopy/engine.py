@@ -28,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 #: Of all data that are under way to one target. With the libraries and with
 #: what librbd has for a moment while it reads it stays below 160 MiB.
-MEMORY_BYTES = 84 << 20
+MEMORY_BYTES = 80 << 20
 # What a further target needs for its connections, and what is left in the end.
 _TARGET_BYTES = 8 << 20
 _LEAST_MEMORY_BYTES = 24 << 20
