@@ -36,9 +36,10 @@ LOG = logging.getLogger(__name__)
 #: gone, so that whoever asks again is not told that the target is busy.
 SILENT_SECONDS = 45.0
 
-#: How long a task of ours may wait for its turn. With a pool that is full for
-#: longer, what we ask for goes behind what users ask for.
-PENDING_SECONDS = 180.0
+#: How long a task of ours may wait for its turn, if fewer than so many tasks
+#: are processed anywhere: no glance-api has all hands full then. (16 at a time
+#: unless changed.)
+PENDING_SECONDS, FEW = 180.0, 4
 
 # Those that were written to last: who died a minute ago is among them, also
 # where thousands that died long ago were never cleared up.
@@ -55,8 +56,9 @@ class DeadTasks:
 
     :param db_api: ``glance.db.get_api()``.
     :param context: of an administrator.
-    :param own_user: returns the id of the user that we ask Glance as, or
-        ``None`` if nobody knows; asked only if a task waits.
+    :param own_user: returns the id of the user that image placement asks
+        Glance as, or ``None`` if nobody knows or there is no placement; asked
+        only if a task waits.
     """
 
     def __init__(self, db_api, context, clock=time.monotonic,
@@ -75,9 +77,11 @@ class DeadTasks:
         :raises Exception: what the database raises, for all of them; what is
             wrong with one is logged, and tried again the next time.
         """
-        self._look_at(self._rows(_PROCESSING), self._pulses, self._judge)
-        self._look_at(self._own(self._rows(_PENDING)), self._waiting,
-                      self._give_up)
+        processing = self._rows(_PROCESSING)
+        self._look_at(processing, self._pulses, self._judge)
+        own = self._own(self._rows(_PENDING))
+        self._look_at(own, self._waiting, self._give_up
+                      if len(processing) < FEW else self._leave)
 
     def _look_at(self, rows, seen, judge):
         pulses = {row['id']: row['updated_at'] for row in rows}
@@ -102,6 +106,10 @@ class DeadTasks:
         """Return those of some tasks that we have asked for."""
         user = self._own_user() if rows else None
         return [row for row in rows if user and row['user_id'] == user]
+
+    @staticmethod
+    def _leave(_task_id, _task):
+        """Let a task wait that may have to."""
 
     def _give_up(self, _task_id, task):
         if task.status == _PENDING and _method(task) == _COPY:

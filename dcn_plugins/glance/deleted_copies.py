@@ -6,7 +6,7 @@ copy there stays for ever. The same is left if a copy is under way when its
 image is deleted, and its glance-api is killed. So each image that has a
 tombstone is looked for in the stores of this process once they answer, and
 what is there of it is removed by ``dcn-scrub``: only what bears our mark, and
-only if Glance's database has the image as deleted by then.
+only if Glance's database has the image as deleted, at that moment, too.
 
 A store is looked after by one of those processes that have it. What has been
 looked for is known to it alone, and is looked for again after its end.
@@ -38,9 +38,15 @@ LOOK_SECONDS = 30.0
 #: How long Glance, or a copy that has been told, has for its own removal.
 GRACE_SECONDS = 30.0
 
-#: How long what is in use, or too young, is left alone; and what is not ours
-#: to remove.
+#: How long what may still change is left alone, twice as long each time; and
+#: at most, as what is in use, or not ours to remove.
 AGAIN_SECONDS, STAYS_SECONDS = 60.0, 3600.0
+
+#: How long others have to take a store that this process cannot look into.
+GIVEN_UP_SECONDS = 45.0
+
+#: How long dcn-scrub may take for some images.
+MOST_SECONDS = 1800.0
 
 # A line of arguments has an end.
 _AT_ONCE = 500
@@ -85,8 +91,10 @@ class DeletedCopies(rounds.Rounds):
         self._elapsed = elapsed
         self._names = names or _names
         self._done = collections.defaultdict(set)
+        # When an image is due again, and after which pause, by store and id.
         self._later = collections.defaultdict(dict)
         self._locks = {}
+        self._given_up = {}
         self._away = set()
 
     def work(self):
@@ -111,30 +119,40 @@ class DeletedCopies(rounds.Rounds):
             del later[image_id]
         return {image_id for image_id, buried_at in buried.items()
                 if image_id not in done and now - buried_at >= GRACE_SECONDS
-                and later.get(image_id, elapsed) <= elapsed}
+                and later.get(image_id, (elapsed, 0))[0] <= elapsed}
 
     def _is_ours(self, store):
         held = self._locks.get(store)
         if held is None or not self._found.locks.is_valid(held):
+            if self._elapsed() < self._given_up.get(store, 0.0):
+                return False
             self._locks[store] = self._found.locks.acquire(
                 [(f'deleted {store}', 'x')], 0)
         return self._locks[store] is not None
 
+    def _give_up(self, store, reason):
+        """Leave a store to those who may have another way to it."""
+        LOG.log(logging.DEBUG if store in self._away else logging.WARNING,
+                'It is not known what store %s has of images that were '
+                'deleted: %s', store, reason)
+        self._away.add(store)
+        self._given_up[store] = self._elapsed() + GIVEN_UP_SECONDS
+        self._found.locks.release(self._locks.pop(store))
+
     def _look(self, store, due):
         try:
             left = self._left(store, due)
+            self._done[store] |= due - left
+            left = sorted(left)
+            for first in range(0, len(left), _AT_ONCE):
+                if not self._remove(store, left[first:first + _AT_ONCE]):
+                    return
+        # One store must not keep the others from being looked into.
+        except (exceptions.CephError, exceptions.ConfigError, OSError,
+                ValueError) as exc:
+            self._give_up(store, exc)
+        else:
             self._away.discard(store)
-        except exceptions.CephError as exc:
-            LOG.log(logging.DEBUG if store in self._away else logging.INFO,
-                    'It is not known what store %s has of images that were '
-                    'deleted: %s', store, exc)
-            self._away.add(store)
-            return
-        self._done[store] |= due - left
-        left = sorted(left)
-        for first in range(0, len(left), _AT_ONCE):
-            if not self._remove(store, left[first:first + _AT_ONCE]):
-                return
 
     def _left(self, store, image_ids):
         """Return those of some images of which a store has anything."""
@@ -144,35 +162,45 @@ class DeletedCopies(rounds.Rounds):
         return image_ids & {drift_rules.image_id(name) for name in names}
 
     def _remove(self, store, image_ids):
-        """Remove what is left; return False if that is not ours to do."""
+        """Remove what is left; return False if that is not ours to do.
+
+        :raises ValueError: if dcn-scrub does not say what it has done.
+        """
+        end = self._elapsed() + MOST_SECONDS
         ended = scrub_command.run(self._files, [
             '--store', store,
             *(word for image_id in image_ids
               for word in ('--image', image_id)),
-            '--repair', '--remove-partials', '--remove-orphans',
-            '--grace-seconds', str(GRACE_SECONDS), '--wait-seconds', '1',
-            '--json'], self._stopped,
-            lambda: self._found.locks.is_valid(self._locks[store]),
+            '--deleted-only', '--repair', '--remove-partials',
+            '--remove-orphans', '--grace-seconds', str(GRACE_SECONDS),
+            '--wait-seconds', '1', '--json'], self._stopped,
+            lambda: self._elapsed() < end and (
+                self._found.locks.is_valid(self._locks[store])),
             self._elapsed)
         if ended is None:
+            if self._elapsed() >= end:
+                raise ValueError(
+                    f'dcn-scrub has not ended for {MOST_SECONDS:.0f} s')
             return False
-        try:
-            findings = json.loads(ended.output)['findings']
-        except (ValueError, KeyError, TypeError):
-            LOG.warning('What store %s has of deleted images was not removed: '
-                        '%s', store, ended.errors.strip() or ended.code)
-            findings = []
-        later = dict.fromkeys(image_ids, AGAIN_SECONDS)
+        self._note(store, image_ids, _findings(ended))
+        return True
+
+    def _note(self, store, image_ids, findings):
+        """Note when each image is looked for again.
+
+        What has gone is not found then, and done.
+        """
+        later = self._later[store]
+        pauses = {image_id: min(STAYS_SECONDS, max(
+            AGAIN_SECONDS, 2 * later.get(image_id, (0.0, 0.0))[1]))
+            for image_id in image_ids}
         for found in findings:
             self._tell(store, found)
-            later[found['image_id'] or drift_rules.image_id(
-                found['rbd_image'])] = (
-                    0.0 if found.get('repaired') else STAYS_SECONDS)
-        # What has gone is not found the next time, and done then.
-        self._later[store].update({
-            image_id: self._elapsed() + seconds
-            for image_id, seconds in later.items()})
-        return True
+            pauses[found['image_id']] = (
+                0.0 if found.get('repaired') else STAYS_SECONDS)
+        now = self._elapsed()
+        later.update({image_id: (now + pause, pause)
+                      for image_id, pause in pauses.items()})
 
     @staticmethod
     def _tell(store, found):
@@ -182,6 +210,14 @@ class DeletedCopies(rounds.Rounds):
         else:
             LOG.warning('%s stays in store %s, though its image was deleted: '
                         '%s', found['rbd_image'], store, found.get('reason'))
+
+
+def _findings(ended):
+    try:
+        return json.loads(ended.output)['findings']
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(ended.errors.strip() or (
+            f'dcn-scrub has ended with {ended.code}')) from None
 
 
 def _names(place):

@@ -32,16 +32,18 @@ class DriftSearch:
     :param wait: called between the two looks.
     :param progress: called with a store and how many images of how many are
         read.
+    :param is_deleted_only: find only what is left of deleted images.
     """
 
     def __init__(self, images, stores, grace_seconds, wait=lambda: None,
-                 clock=time.time, progress=None):
+                 clock=time.time, progress=None, is_deleted_only=False):
         self._images = images
         self.stores = stores
         self._grace_seconds = grace_seconds
         self._wait = wait
         self._clock = clock
         self._progress = progress or (lambda store, done, total: None)
+        self._is_deleted_only = is_deleted_only
         self._contents = {}
         self._unread = {}
         self.unknown = {}
@@ -62,8 +64,7 @@ class DriftSearch:
         facts = self.look(only)
         if is_deep:
             self._compare(facts, is_read)
-            facts = dataclasses.replace(facts, contents=self._contents)
-        first = drift_rules.find(facts, self.policy())
+        first = self._find(facts)
         findings = first.findings
         if findings:
             self._wait()
@@ -94,9 +95,12 @@ class DriftSearch:
                      if finding.key in again)
 
     def _find(self, facts):
-        return drift_rules.find(
+        found = drift_rules.find(
             dataclasses.replace(facts, contents=self._contents),
             self.policy())
+        return dataclasses.replace(found, findings=tuple(
+            finding for finding in found.findings
+            if not self._is_deleted_only or _is_deleted(finding, facts)))
 
     def look(self, only=None):
         """Return the :class:`~drift_facts.Facts` of now.
@@ -167,6 +171,11 @@ class DriftSearch:
         return {f'{store}:{pool}/{name}': reason
                 for (store, pool, name), reason in self._unread.items()
                 if (store, pool, name) in there}
+
+
+def _is_deleted(finding, facts):
+    image = facts.images.get(finding.image_id)
+    return image is not None and image.is_deleted
 
 
 def _unexplained(images, states):

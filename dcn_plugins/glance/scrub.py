@@ -68,6 +68,10 @@ def _parser():
         '--image', action='append', metavar='ID',
         help='only this image; may be given several times')
     parser.add_argument(
+        '--deleted-only', action='store_true',
+        help='only what is left of images that Glance\'s database has as '
+             'deleted')
+    parser.add_argument(
         '--deep', action='store_true',
         help='also compare contents with os_hash_value: where a proof is '
              'kept with a copy, by checksums that the OSDs compute; else all '
@@ -159,7 +163,8 @@ def _run(options):
         search = drift_search.DriftSearch(
             images, stores, options.grace_seconds,
             lambda: threading.Event().wait(options.wait_seconds),
-            progress=report_command.progress(_progress))
+            progress=report_command.progress(_progress),
+            is_deleted_only=options.deleted_only)
         report = search.report(options.deep, options.read_all,
                                options.image and set(options.image))
         outcomes = ()

@@ -57,7 +57,7 @@ class UnchangedImages:
 
     def save(self, image, from_state=None):
         """Write an image, unless nothing has changed it since."""
-        for found, content in self._read:
+        for found, content in tuple(self._read):
             if found is image and content == _content(image):
                 return
         self._repo.save(image, from_state)

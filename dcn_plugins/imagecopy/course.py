@@ -24,7 +24,7 @@ class Course:
         self.step = WAITS
         self.client = self.target = self.found = self.lane = None
         self.is_frozen = self.is_explained = False
-        self.error = None
+        self.error = self.failed_at = None
         self.result = None
         self.rate = progress.Rate()
         self._image_id = image_id

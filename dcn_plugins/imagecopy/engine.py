@@ -37,8 +37,12 @@ _LEAST_MEMORY_BYTES = 24 << 20
 # read once for all.
 _GATHER_SECONDS = 3.0
 _PROGRESS_SECONDS = 1.0
-# What is under way when a copy is cancelled has so long to come back.
+# What is under way when a copy is cancelled, or has failed, has so long to
+# come back. librbd sends from our memory, and says nothing of a write before
+# it has let go of it: with a line that is cut that may take a quarter of an
+# hour.
 _DRAIN_SECONDS = 10.0
+_FAILED_DRAIN_SECONDS = 30.0
 
 
 def memory_for(targets):
@@ -291,6 +295,8 @@ class Engine:
 
     def _fail(self, course):
         """End a target that has an error, once nothing is under way."""
+        if course.failed_at is None:
+            course.failed_at = self._clock()
         if course.lane is not None:
             course.lane.fail(course.error)
         if course.is_working or self._is_draining(course):
@@ -322,9 +328,11 @@ class Engine:
         course.error = error
 
     def _is_draining(self, course):
-        return course.lane is not None and course.lane.under_way_bytes and (
-            not self._is_cancelled.is_set()
-            or self._clock() - self._cancelled_at < _DRAIN_SECONDS)
+        if course.lane is None or not course.lane.under_way_bytes:
+            return False
+        if self._is_cancelled.is_set():
+            return self._clock() - self._cancelled_at < _DRAIN_SECONDS
+        return self._clock() - course.failed_at < _FAILED_DRAIN_SECONDS
 
     def _is_of_no_use(self, error):
         """Whether what was copied would never become what was asked for."""

@@ -14,6 +14,12 @@ from dcn_plugins.imagecopy import object_state
 # Checksums are asked for so many objects at a time: a round trip each.
 _MOST_QUESTIONS = 64
 
+# More than a call to a cluster may take, see Cluster: it ends then, but with
+# a line that is cut librbd may keep the end of a write to itself.
+STALL_SECONDS = 75.0
+# Who stood still himself for so long has heard nothing for that reason.
+_ABSENT_SECONDS = 5.0
+
 
 class Lane:
     """A target, with what is under way to it.
@@ -49,6 +55,7 @@ class Lane:
         self.is_paused = False
         self.sent_bytes = self.saved_bytes = self.done_bytes = 0
         self.under_way_bytes = self.waiting_bytes = 0
+        self._heard_at = self._looked_at = clock()
         self._jobs = collections.deque()
         self._questions = collections.deque()
         self._holes = collections.deque()
@@ -113,6 +120,10 @@ class Lane:
 
     def push(self):
         """Send as much as the link holds; return the seconds to wait."""
+        if self.error is None and self._is_stalled():
+            self.fail(exceptions.ClusterUnreachable(
+                f'writing to {self.name}', 'no OSD has answered for '
+                f'{STALL_SECONDS:g} s'))
         if self.error or self.is_paused:
             return 0.0
         while self._asked < _MOST_QUESTIONS:
@@ -132,6 +143,14 @@ class Lane:
                 return delay
             self._send(now)
         return 0.0
+
+    def _is_stalled(self):
+        now = self._clock()
+        if now - self._looked_at > _ABSENT_SECONDS:
+            self._heard_at = now
+        self._looked_at = now
+        return self.under_way_bytes > 0 and (
+            now - self._heard_at > STALL_SECONDS)
 
     def restart(self):
         """Forget what was not sent yet; return from where it is needed again.
@@ -301,6 +320,8 @@ class Lane:
         if job.held and job.length > most:
             job, rest = job.split(most)
             self._jobs.appendleft(rest)
+        if not self.under_way_bytes:
+            self._heard_at = now
         self.under_way_bytes += job.length
         if job.held:
             self.waiting_bytes -= job.length
@@ -331,6 +352,7 @@ class Lane:
             job.held.release()
 
     def _written(self, job, begun_at, code):
+        self._heard_at = self._clock()
         self._leave(job)
         if code < 0:
             self.fail(self.target.error(code))

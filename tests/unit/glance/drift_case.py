@@ -136,10 +136,12 @@ class World:
 
     # All of it together.
 
-    def search(self, grace_seconds=GRACE, wait=lambda: None):
+    def search(self, grace_seconds=GRACE, wait=lambda: None,
+               is_deleted_only=False):
         return drift_search.DriftSearch(
             self, {store: FakeStore(self, store) for store in STORES},
-            grace_seconds, wait, clock=lambda: NOW)
+            grace_seconds, wait, clock=lambda: NOW,
+            is_deleted_only=is_deleted_only)
 
     def found(self, is_deep=True, **options):
         """Return ``(kind, store, name)`` of what is found."""

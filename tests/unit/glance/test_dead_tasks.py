@@ -214,6 +214,17 @@ class DeadTasksTest(testtools.TestCase):
         self.own_user = None
         self.check_left(user_id=None)
 
+    def test_one_of_ours_while_others_are_processed(self):
+        self.leave_waiting()
+        for number in range(dead_tasks.FEW):
+            self.add_task(f'{number}', f'{number}{OTHER[1:]}')
+        self.wait()
+        self.assertEqual('pending', self.task()['status'])
+        db_api.task_update(self.context, f'0{OTHER[1:]}',
+                           {'status': 'success'})
+        self.tasks.look()
+        self.assertEqual('failure', self.task()['status'])
+
     def test_one_of_ours_that_begins_after_all(self):
         self.leave_waiting()
         self.tasks.look()

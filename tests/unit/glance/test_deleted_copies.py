@@ -90,7 +90,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
                          [scrub[:2] for scrub in self.scrubs])
         words = self.scrubs[0][2]
         for word in ('--repair', '--remove-partials', '--remove-orphans',
-                     '--json'):
+                     '--deleted-only', '--json'):
             self.assertIn(word, words)
         self.assertEqual({'somebodys'}, self.pools['dcn1'])
         self.assertIn(f'INFO {ONE} was removed from store dcn1',
@@ -124,23 +124,38 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.pools['dcn1'].add(ONE)
         self.away.add('dcn1')
         for _round in range(3):
-            self.look()
+            self.look(deleted_copies.GIVEN_UP_SECONDS)
+            self.assertIn('dcn1', self.listed)
         self.assertEqual(['dcn1'], self.listed)
         self.assertEqual(1, self.log.output.count(
-            'INFO It is not known what store dcn1 has'))
+            'WARNING It is not known what store dcn1 has'))
         self.away.clear()
-        self.look()
+        self.look(deleted_copies.GIVEN_UP_SECONDS)
         self.assertEqual(set(), self.pools['dcn1'])
+
+    def test_others_may_have_a_way_to_it(self):
+        self.bury(ONE)
+        self.away.add('dcn0')
+        self.look()
+        self.look(deleted_copies.GIVEN_UP_SECONDS - 1)
+        self.assertEqual([], self.listed)
+        held = self.process('two').locks.acquire([('deleted dcn0', 'x')], 0)
+        self.assertIsNotNone(held)
+        self.look()
+        self.assertEqual([], self.listed)
 
     def test_what_may_still_change(self):
         self.bury(ONE)
         self.pools['dcn0'].add(ONE)
         self.stays[ONE] = ''
         self.look()
-        self.look(deleted_copies.AGAIN_SECONDS - 1)
-        self.assertEqual([], self.scrubs)
+        for pause in (60, 120, 240, 480, 960, 1920, 3600, 3600):
+            self.look(pause - 1)
+            self.assertEqual([], self.scrubs)
+            self.look(1)
+            self.assertEqual(1, len(self.scrubs))
         del self.stays[ONE]
-        self.look(1)
+        self.look(deleted_copies.STAYS_SECONDS)
         self.assertEqual(set(), self.pools['dcn0'])
 
     def test_what_is_not_ours(self):
@@ -161,10 +176,10 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.pools['dcn0'].add(ONE)
         self.output = scrub_command.Ended(2, '', 'no database\n')
         self.look()
-        self.assertIn('WARNING What store dcn0 has of deleted images was not '
-                      'removed: no database', self.log.output)
+        self.assertIn('WARNING It is not known what store dcn0 has of images '
+                      'that were deleted: no database', self.log.output)
         self.output = None
-        self.look(deleted_copies.AGAIN_SECONDS)
+        self.look(deleted_copies.GIVEN_UP_SECONDS)
         self.assertEqual(set(), self.pools['dcn0'])
 
     def test_its_end_ends_the_scrub(self):

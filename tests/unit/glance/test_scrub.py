@@ -37,9 +37,11 @@ class ScrubTest(testtools.TestCase):
             self.useFixture(fixtures.MonkeyPatch(
                 f'dcn_plugins.glance.{name}', value))
 
-    def search(self, images, stores, grace_seconds, wait, progress):
+    def search(self, images, stores, grace_seconds, wait, progress,
+               is_deleted_only):
         self.made.append((set(stores), grace_seconds))
-        return self.world.search(grace_seconds)
+        return self.world.search(grace_seconds,
+                                 is_deleted_only=is_deleted_only)
 
     def run_it(self, *arguments):
         self.output, self.errors = io.StringIO(), io.StringIO()
@@ -60,6 +62,23 @@ class ScrubTest(testtools.TestCase):
         self.assertEqual('orphan-image', found['kind'])
         self.assertEqual(report_command.NOTHING,
                          self.run_it('--image', case.ident(7)))
+
+    def test_only_what_is_left_of_deleted_images(self):
+        gone = self.world.add(2)
+        self.world.forget('dcn0', self.image_id)
+        for store in case.STORES:
+            self.world.forget(store, gone)
+        self.world.change_image(gone, is_deleted=True, status='deleted')
+        self.run_it('--json', '--repair', drift.ORPHANS, '--deleted-only')
+        found = json.loads(self.output.getvalue())['findings']
+        # What was uploaded to the central store bears no mark of ours.
+        self.assertEqual([('central', False), ('dcn0', True), ('dcn1', True)],
+                         [(one['store'], one['repaired']) for one in found])
+        self.assertEqual({('deleted-image', gone)}, {
+            (one['kind'], one['image_id']) for one in found})
+        # An image that lives has lost none of its copies.
+        for store in case.STORES:
+            self.assertIn(self.image_id, self.world.pools[store])
 
     def test_a_repair(self):
         self.world.forget('dcn0', self.image_id)

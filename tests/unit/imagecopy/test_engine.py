@@ -5,6 +5,7 @@ import hashlib
 import threading
 import time
 
+import fixtures
 import testtools
 
 from dcn_plugins import exceptions
@@ -106,6 +107,17 @@ class ResultTest(EngineTestCase):
         error = exceptions.TargetBusy('x', 'F')
         found = self.run_engine(Site(self.source, one=error, two=self.two))
         self.assertIs(error, found['one'].error)
+        self.assertEqual(requests.Outcome.COPIED, found['two'].outcome)
+
+    def test_a_target_that_says_nothing_any_more(self):
+        for name, seconds in (('lane.STALL_SECONDS', 0.3),
+                              ('engine._FAILED_DRAIN_SECONDS', 0.3)):
+            self.useFixture(fixtures.MonkeyPatch(
+                f'dcn_plugins.imagecopy.{name}', seconds))
+        self.one.calls.is_held = True
+        found = self.run_engine(Site(self.source, one=self.one, two=self.two))
+        self.assertIsInstance(found['one'].error,
+                              exceptions.ClusterUnreachable)
         self.assertEqual(requests.Outcome.COPIED, found['two'].outcome)
 
     def test_why_a_cluster_does_not_answer(self):

@@ -5,6 +5,7 @@ import itertools
 
 from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import held
+from dcn_plugins.imagecopy import lane
 from tests.fakes import copy_image
 from tests.unit.imagecopy import pump_case
 
@@ -124,3 +125,47 @@ class OrderTest(pump_case.PumpTestCase):
         self.one.complete()
         self.handle()
         self.assertIsInstance(self.one.error, exceptions.DCNError)
+
+
+class StallTest(pump_case.PumpTestCase):
+    """A target of which nothing is heard any more."""
+
+    def setUp(self):
+        super().setUp()
+        self.target = copy_image.FakeTarget(MIB)
+        self.target.calls.is_held = True
+        self.one = self.lane(self.target)
+        data = copy_image.ctypes.create_string_buffer(b'a' * MIB, MIB)
+        address = copy_image.ctypes.addressof(data)
+        _runs, sums = pump_case.GRAINS.scan(address, MIB)
+        run = held.Held(0, MIB, 0, address, lambda data=data: None)
+        self.one.take(0, MIB, [run], sums)
+
+    def wait(self, seconds):
+        for _second in range(int(seconds)):
+            self.now += 1
+            self.one.push()
+
+    def test_it_fails(self):
+        self.wait(lane.STALL_SECONDS)
+        self.assertIsNone(self.one.error)
+        self.wait(1)
+        self.assertIsInstance(self.one.error, exceptions.ClusterUnreachable)
+        # What is under way needs its memory.
+        self.assertEqual(MIB, self.one.under_way_bytes)
+
+    def test_it_answers_late(self):
+        self.wait(lane.STALL_SECONDS)
+        self.target.calls.release()
+        while not self.events.empty():
+            function, arguments = self.events.get()
+            function(*arguments)
+        self.wait(lane.STALL_SECONDS)
+        self.assertIsNone(self.one.error)
+
+    def test_it_is_us_who_stood_still(self):
+        self.now += 1000
+        self.one.push()
+        self.assertIsNone(self.one.error)
+        self.wait(lane.STALL_SECONDS + 1)
+        self.assertIsNotNone(self.one.error)
