@@ -42,6 +42,7 @@ How copies leave, by the same policy:
 ``evictor``         the one thread of a process that compares its stores
 ``copy_removal``    the removal of one copy, from its beginning to its end
 ``copy_users``      what was cloned from a copy
+``store_locks``     which stores this process looks after, of several
 ``deleted_copies``  what Glance has left of deleted images, where a store
                     was away
 ==================  ======================================================

@@ -79,9 +79,9 @@ class DeadTasks:
         """
         processing = self._rows(_PROCESSING)
         self._look_at(processing, self._pulses, self._judge)
-        own = self._own(self._rows(_PENDING))
-        self._look_at(own, self._waiting, self._give_up
-                      if len(processing) < FEW else self._leave)
+        may_wait = len(processing) >= FEW
+        self._look_at(self._own(self._rows(_PENDING)), self._waiting,
+                      lambda task: may_wait or self._give_up(task))
 
     def _look_at(self, rows, seen, judge):
         pulses = {row['id']: row['updated_at'] for row in rows}
@@ -89,7 +89,7 @@ class DeadTasks:
             try:
                 task = self._get(task_id)
                 if task is not None and task.updated_at == pulses[task_id]:
-                    judge(task_id, task)
+                    judge(task)
             # One that cannot be dealt with must not be in the way of others.
             except Exception:
                 LOG.exception('Task %s, which is dead, was not cleared up',
@@ -107,23 +107,19 @@ class DeadTasks:
         user = self._own_user() if rows else None
         return [row for row in rows if user and row['user_id'] == user]
 
-    @staticmethod
-    def _leave(_task_id, _task):
-        """Let a task wait that may have to."""
-
-    def _give_up(self, _task_id, task):
+    def _give_up(self, task):
         if task.status == _PENDING and _method(task) == _COPY:
             self._clear(task, 'The glance-api that was asked has ended, or '
                               f'has not begun for {PENDING_SECONDS:.0f} s.')
 
-    def _judge(self, task_id, task):
+    def _judge(self, task):
         if (task.message or '').startswith(task_watch.MARK) or (
                 self._has_never_begun(task)):
             self._clear(
                 task, 'The glance-api that made the copies has ended, or was '
                 f'away for {SILENT_SECONDS:.0f} s.')
         else:
-            self._pulses.dismiss(task_id)
+            self._pulses.dismiss(task.task_id)
 
     def _has_never_begun(self, task):
         """Say whether a copy-image ended before its first line, or ours.

@@ -28,6 +28,7 @@ from dcn_plugins.glance import engine_call
 from dcn_plugins.glance import rbd_stores
 from dcn_plugins.glance import rounds
 from dcn_plugins.glance import scrub_command
+from dcn_plugins.glance import store_locks
 from dcn_plugins.imagecopy import inventory
 
 LOG = logging.getLogger(__name__)
@@ -93,9 +94,9 @@ class DeletedCopies(rounds.Rounds):
         self._done = collections.defaultdict(set)
         # When an image is due again, and after which pause, by store and id.
         self._later = collections.defaultdict(dict)
-        self._locks = {}
+        self._locks = store_locks.StoreLocks(found.locks, 'deleted')
+        # Until when others have the stores that we cannot look into.
         self._given_up = {}
-        self._away = set()
 
     def work(self):
         """Look into each store that has not been looked into."""
@@ -122,22 +123,17 @@ class DeletedCopies(rounds.Rounds):
                 and later.get(image_id, (elapsed, 0))[0] <= elapsed}
 
     def _is_ours(self, store):
-        held = self._locks.get(store)
-        if held is None or not self._found.locks.is_valid(held):
-            if self._elapsed() < self._given_up.get(store, 0.0):
-                return False
-            self._locks[store] = self._found.locks.acquire(
-                [(f'deleted {store}', 'x')], 0)
-        return self._locks[store] is not None
+        is_left = not self._locks.is_held(store) and (
+            self._elapsed() < self._given_up.get(store, 0.0))
+        return not is_left and self._locks.take(store)
 
     def _give_up(self, store, reason):
         """Leave a store to those who may have another way to it."""
-        LOG.log(logging.DEBUG if store in self._away else logging.WARNING,
+        LOG.log(logging.DEBUG if store in self._given_up else logging.WARNING,
                 'It is not known what store %s has of images that were '
                 'deleted: %s', store, reason)
-        self._away.add(store)
         self._given_up[store] = self._elapsed() + GIVEN_UP_SECONDS
-        self._found.locks.release(self._locks.pop(store))
+        self._locks.give_back(store)
 
     def _look(self, store, due):
         try:
@@ -152,7 +148,7 @@ class DeletedCopies(rounds.Rounds):
                 ValueError) as exc:
             self._give_up(store, exc)
         else:
-            self._away.discard(store)
+            self._given_up.pop(store, None)
 
     def _left(self, store, image_ids):
         """Return those of some images of which a store has anything."""
@@ -174,8 +170,7 @@ class DeletedCopies(rounds.Rounds):
             '--deleted-only', '--repair', '--remove-partials',
             '--remove-orphans', '--grace-seconds', str(GRACE_SECONDS),
             '--wait-seconds', '1', '--json'], self._stopped,
-            lambda: self._elapsed() < end and (
-                self._found.locks.is_valid(self._locks[store])),
+            lambda: self._elapsed() < end and self._locks.is_held(store),
             self._elapsed)
         if ended is None:
             if self._elapsed() >= end:

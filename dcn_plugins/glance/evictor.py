@@ -16,6 +16,7 @@ from dcn_plugins.glance import copy_removal
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import image_api
 from dcn_plugins.glance import rounds
+from dcn_plugins.glance import store_locks
 from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import eviction
 from dcn_plugins.placement import image as images
@@ -78,7 +79,7 @@ class Evictor(rounds.Rounds):
         self._clock = clock
         self._elapsed = elapsed
         self._asked = collections.deque()
-        self._locks = {}
+        self._locks = store_locks.StoreLocks(found.locks, 'evict')
         self._over = {}
         self._compared_policy = None
         self._compare_at = elapsed()
@@ -121,19 +122,11 @@ class Evictor(rounds.Rounds):
             self._found.removals.clear_notes(
                 store for store, rule in rules.items() if rule is None)
         rules = {store: rule for store, rule in rules.items()
-                 if rule is not None and self._is_ours(store)}
+                 if rule is not None and self._locks.take(store)}
         if rules:
             found = self._copies(policy, stores, rules)
             for store, rule in rules.items():
                 self._evict(store, rule, *found[store], stores)
-
-    def _is_ours(self, store):
-        """Return whether this process is the one that looks after a store."""
-        held = self._locks.get(store)
-        if held is None or not self._found.locks.is_valid(held):
-            self._locks[store] = self._found.locks.acquire(
-                [(f'evict {store}', 'x')], 0)
-        return self._locks[store] is not None
 
     def _copies(self, policy, stores, rules):
         """Return ``[copies that are movable, bytes of others]`` by store."""
@@ -168,7 +161,7 @@ class Evictor(rounds.Rounds):
         self._tell_over(store, rule, plan.over_bytes)
         for leaving in plan.leaving:
             if (self._stopped.is_set() or not self._has_room(store)
-                    or not self._found.locks.is_valid(self._locks[store])):
+                    or not self._locks.is_held(store)):
                 return
             try:
                 result = self._remover.remove(leaving, store, stores)

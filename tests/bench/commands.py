@@ -37,3 +37,8 @@ def pipeline(commands):
                                f'{process.returncode}')
         usages.append(usage)
     return usages
+
+
+def pipelines(several):
+    """Run pipelines one after the other; return what all of them have used."""
+    return [usage for words in several for usage in pipeline(words)]

@@ -88,13 +88,13 @@ class Bench:
             for layout, zeros in ((bars.SPARSE, '4k'), (bars.DENSE, '0')):
                 source = peers.Peers(None, self._site.conf(rig.SOURCE),
                                      rig.POOL, self._size)
-                _run(source.create(layout))
+                commands.pipelines(source.create(layout))
                 commands.run([
                     'qemu-img', 'convert', '-n', '-f', 'raw', '-O', 'raw',
                     '-S', zeros, '-W', '-m', '16', scratch.name,
                     f'rbd:{rig.POOL}/{layout}'
                     f':conf={self._site.conf(rig.SOURCE)}'])
-                _run(source.freeze(layout))
+                commands.pipelines(source.freeze(layout))
 
     def cases(self):
         """Return functions by name: each from a layout to its commands."""
@@ -121,8 +121,7 @@ class Bench:
             self._forget_proof(layout)
         pipelines = case(layout)
         begin = time.monotonic()
-        usages = [usage for words in pipelines
-                  for usage in commands.pipeline(words)]
+        usages = commands.pipelines(pipelines)
         return {'seconds': time.monotonic() - begin,
                 'cpu_seconds': sum(usage.ru_utime + usage.ru_stime
                                    for usage in usages),
@@ -151,8 +150,3 @@ class Bench:
         commands.run(['rados', '-c', conf, '-p', rig.POOL, 'rmxattr',
                       f'rbd_header.{info["id"]}', record.PROOF_KEY],
                      is_checked=False)
-
-
-def _run(pipelines):
-    for words in pipelines:
-        commands.pipeline(words)

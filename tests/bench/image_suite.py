@@ -122,8 +122,7 @@ class Bench:
         peer = peers.Peers(source, target, image_cloud.POOL,
                            self._picture.size)
         began = time.monotonic()
-        for words in peer.qemu_img(image_id) + peer.freeze(image_id):
-            commands.pipeline(words)
+        commands.pipelines(peer.qemu_img(image_id) + peer.freeze(image_id))
         seconds = time.monotonic() - began
         _compare(self._cloud, self._picture, image_id, [store])
         peers.drop(target, image_cloud.POOL, image_id)
