@@ -34,9 +34,10 @@ def parse(arguments):
 
 
 def _add_options(parser, seconds):
-    kinds = parser.add_mutually_exclusive_group()
     # Upstream has no image placement.
     if not parser.prog.endswith(('placement', 'convergence')):
+        # Python 3.11 writes no usage with a group that is empty.
+        kinds = parser.add_mutually_exclusive_group()
         kinds.add_argument(
             '--stock', dest='flavour', action='store_const',
             const=flavours.STOCK, help='upstream\'s driver and tooz; its '

@@ -19,6 +19,7 @@ from tests.lab import deadline
 from tests.lab import guest
 from tests.lab import layout as layouts
 from tests.lab import report
+from tests.lab.services import nova
 from tests.lab import wan
 
 BUILD_SECONDS = 300.0
@@ -201,6 +202,19 @@ def run_service(arguments):
     return 0
 
 
+def run_grow(arguments):
+    """Start the services of one more edge, which is no site yet."""
+    claim(arguments.dir)
+    os.environ[layouts.MARKER] = str(arguments.dir)
+    made = load(arguments)
+    site = made.grow(lambda seconds, step: say(f'{seconds:7.1f} s  {step}'))
+    hosts = ' '.join(f'--host {compute.host}' for compute
+                     in made.of(nova.Compute) if compute.site == site)
+    say(f'the services of {site} run. To make a site of them: '
+        f'openstack dcn site onboard {site} {hosts}')
+    return 0
+
+
 def run_wan(arguments):
     """Change a line, or show its settings and counters."""
     made = load(arguments)
@@ -253,7 +267,8 @@ def parser():
                                   '40ms,1Gbit (default: none)')
         command.add_argument('--keep', action='store_true',
                              help='leave the lab up at the end')
-    for name, function in (('status', run_status), ('down', run_down)):
+    for name, function in (('status', run_status), ('grow', run_grow),
+                           ('down', run_down)):
         command = commands.add_parser(name, help=function.__doc__)
         command.set_defaults(function=function)
     command = commands.add_parser('exec', help=run_exec.__doc__)

@@ -126,6 +126,32 @@ class Cloud:
         for member in self.of(etcd.Etcd):
             member.wait_ready()
 
+    def grow(self, report):
+        """Start the services of one more edge; return its name.
+
+        For Nova and Cinder it is no site yet: that takes ``openstack dcn site
+        onboard``. After a failure what runs goes on; ``down`` ends it.
+
+        :param report: called with (seconds, step) as each step is done.
+        :raises deadline.LabError: of the first step that fails.
+        """
+        site = self.lab.add_edge()
+        if self.lab.wan:
+            wan.add(self.lab, site)
+        self._add_site(site)
+        # What is central runs; it is told of the new store.
+        central = self[f'glance-{layouts.CENTRAL}']
+        steps = {name: (service.start, self._before(service))
+                 for name, service in self.services.items()
+                 if service.site == site}
+        steps['etcd clusters'] = (self._wait_etcd, tuple(
+            name for name in steps if isinstance(self[name], etcd.Etcd)))
+        steps[central.name] = (central.restart, (f'ceph-{site}',))
+        steps['all services up'] = (self._wait_up, tuple(steps))
+        self._run({name: (function, [one for one in before if one in steps])
+                   for name, (function, before) in steps.items()}, report)
+        return site
+
     def _before(self, service):
         """Return the steps without which a service would end or misbehave."""
         site = service.site
@@ -170,7 +196,18 @@ class Cloud:
             wan.up(self.lab)
             wan.enter(self.lab)
             report(time.monotonic() - started, 'network of the sites')
-        steps = self.steps()
+        self._run(
+            self.steps(),
+            lambda _seconds, step: report(time.monotonic() - started, step),
+            lambda: process.sweep(self.lab.directory))
+
+    def _run(self, steps, report, give_up=lambda: None):
+        """Take steps, side by side where they can be.
+
+        :param steps: ``{step: (function, steps before it)}``.
+        :param give_up: called after a failure, for what is under way to end.
+        """
+        started = time.monotonic()
         order = graphlib.TopologicalSorter(
             {name: before for name, (_function, before) in steps.items()})
         order.prepare()
@@ -190,7 +227,7 @@ class Cloud:
         except BaseException:
             # No step may start a program after the lab was taken down.
             deadline.closing.set()
-            process.sweep(self.lab.directory)
+            give_up()
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

@@ -149,6 +149,18 @@ class Layout:
         """The edge sites."""
         return self.sites[1:]
 
+    def add_edge(self):
+        """Return the name of one more edge site; nothing of it is started.
+
+        :raises deadline.LabError: if there are as many as there can be.
+        """
+        check_edges(len(self.edges) + 1)
+        with self._lock:
+            site = f'dcn{len(self.edges)}'
+            self.state['sites'].append(site)
+            self.save()
+        return site
+
     @property
     def has_real_guests(self):
         """Say whether guests run under libvirt."""

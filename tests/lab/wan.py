@@ -116,33 +116,40 @@ class Link(service.Service):
 
 def up(lab):
     """Make the namespaces and the lines between them."""
-    for site in lab.sites:
-        namespace = lab.namespace(site)
-        ip('netns', 'add', namespace)
-        ip('-n', namespace, 'link', 'set', 'lo', 'up')
-        ip('-n', namespace, 'addr', 'add', f'{lab.address(site)}/32',
-           'dev', 'lo')
-    _tune(lab)
-    central = lab.namespace(layouts.CENTRAL)
+    _add_namespace(lab, layouts.CENTRAL)
     process.run(lab, ['sysctl', '-qw', 'net.ipv4.ip_forward=1'])
     for edge in lab.edges:
-        Link(lab, edge).start()
-        number = lab.number(edge)
-        near, far = f'10.78.{number}.1', f'10.78.{number}.2'
-        namespace = lab.namespace(edge)
-        for space, device, mine, other in (
-                (central, f'w-{edge}', near, far),
-                (namespace, 'w-central', far, near)):
-            ip('-n', space, 'addr', 'add', mine, 'peer', other, 'dev', device)
-            ip('-n', space, 'link', 'set', device, 'up', 'mtu', '1500',
-               'txqueuelen', '5000')
-        ip('-n', central, 'route', 'add', lab.address(edge), 'via', far,
-           'src', lab.address())
-        ip('-n', namespace, 'route', 'add', 'default', 'via', near,
-           'src', lab.address(edge))
+        add(lab, edge)
 
 
-def _tune(lab):
+def add(lab, edge):
+    """Make the namespace of an edge, and the line to it."""
+    _add_namespace(lab, edge)
+    Link(lab, edge).start()
+    central, namespace = lab.namespace(layouts.CENTRAL), lab.namespace(edge)
+    number = lab.number(edge)
+    near, far = f'10.78.{number}.1', f'10.78.{number}.2'
+    for space, device, mine, other in (
+            (central, f'w-{edge}', near, far),
+            (namespace, 'w-central', far, near)):
+        ip('-n', space, 'addr', 'add', mine, 'peer', other, 'dev', device)
+        ip('-n', space, 'link', 'set', device, 'up', 'mtu', '1500',
+           'txqueuelen', '5000')
+    ip('-n', central, 'route', 'add', lab.address(edge), 'via', far,
+       'src', lab.address())
+    ip('-n', namespace, 'route', 'add', 'default', 'via', near,
+       'src', lab.address(edge))
+
+
+def _add_namespace(lab, site):
+    namespace = lab.namespace(site)
+    ip('netns', 'add', namespace)
+    ip('-n', namespace, 'link', 'set', 'lo', 'up')
+    ip('-n', namespace, 'addr', 'add', f'{lab.address(site)}/32', 'dev', 'lo')
+    _tune(lab, site)
+
+
+def _tune(lab, site):
     """Let a connection fill the line, as everybody does who has a long one.
 
     Otherwise one connection to an OSD carries 4 MiB in each round trip at
@@ -151,11 +158,9 @@ def _tune(lab):
     most = 4 * int(lab.wan.rate_kbit * 125 * lab.wan.rtt_ms / 1000)
     if most <= _USUAL_BYTES:
         return
-    for site in lab.sites:
-        for name, usual in (('wmem', 16384), ('rmem', 131072)):
-            process.run(lab, ['sysctl', '-qw',
-                              f'net.ipv4.tcp_{name}=4096 {usual} {most}'],
-                        site)
+    for name, usual in (('wmem', 16384), ('rmem', 131072)):
+        process.run(lab, ['sysctl', '-qw',
+                          f'net.ipv4.tcp_{name}=4096 {usual} {most}'], site)
 
 
 def namespaces(name):

@@ -73,6 +73,16 @@ class CommandTest(testtools.TestCase):
         self.assertIn('  FAILED  a worker does not start\n',
                       self.printed.getvalue())
 
+    def test_each_level_says_what_it_takes(self):
+        for level in ('storage', 'services', 'copies', 'placement',
+                      'convergence'):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                error = self.assertRaises(SystemExit, command.parse,
+                                          [level, '--help'])
+            self.assertEqual(0, error.code)
+            self.assertIn('--histories DIRECTORY', said.getvalue())
+
     def test_seeds(self):
         self.main('--seeds', '3-5,9')
         self.assertEqual([3, 4, 5, 9], self.seeds)

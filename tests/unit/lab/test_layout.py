@@ -47,6 +47,22 @@ class DirectoryTest(unittest.TestCase):
 
 class LayoutTest(unittest.TestCase):
 
+    def test_one_more_edge_is_found_later_and_moves_no_other(self):
+        made = layout.Layout.create(self.directory, edges=2)
+        before = [made.address(site) for site in made.sites]
+        self.assertEqual('dcn2', made.add_edge())
+        found = layout.Layout.load(self.directory)
+        self.assertEqual(['central', 'dcn0', 'dcn1', 'dcn2'], found.sites)
+        self.assertEqual(before, [found.address(site)
+                                  for site in found.sites[:3]])
+        self.assertNotIn(found.address('dcn2'), before)
+
+    def test_there_are_no_more_edges_than_can_be(self):
+        made = layout.Layout.create(self.directory, edges=20)
+        with self.assertRaises(deadline.LabError):
+            made.add_edge()
+        self.assertEqual(20, len(made.edges))
+
     def setUp(self):
         super().setUp()
         scratch = tempfile.TemporaryDirectory(prefix='l', dir='/tmp')
