@@ -13,6 +13,7 @@ The objects are those of librbd's format 2 (``rbd_id.NAME`` and the keys
 import contextlib
 
 from dcn_plugins.ceph import bindings
+from dcn_plugins.ceph import encoding
 
 _DIRECTORY = 'rbd_directory'
 _MOST_BYTES = 4096
@@ -33,6 +34,30 @@ def end(ioctx, name, new_name):
     other, = {name, new_name}.difference(listed)
     with contextlib.suppress(bindings.rados().ObjectNotFound):
         ioctx.remove_object(f'rbd_id.{other}')
+    return True
+
+
+def finish(ioctx, name, new_name):
+    """Leave an image that has two names the new one; tell if it had two.
+
+    As :meth:`~dcn_plugins.ceph.image_names.ImageNames.finish_rename`, beside
+    which it may run: each step may be taken by either.
+
+    :param ioctx: of the image's pool.
+    :raises rados.Error: if Ceph refuses or does not answer.
+    """
+    rados = bindings.rados()
+    found = _id_of(ioctx, new_name)
+    if found is None or found != _id_of(ioctx, name):
+        return False
+    if not _is_listed(ioctx, new_name):
+        # What names an image is the encoded text already.
+        with contextlib.suppress(rados.ObjectNotFound):
+            ioctx.execute(_DIRECTORY, 'rbd', 'dir_rename_image', b''.join(
+                encoding.text(each.encode())
+                for each in (name, new_name)) + found)
+    with contextlib.suppress(rados.ObjectNotFound):
+        ioctx.remove_object(f'rbd_id.{name}')
     return True
 
 

@@ -41,7 +41,7 @@ class CopyTask(task.Task):
         copies = store_copies.StoreCopies(self._conf, self._asked,
                                           self._claim.ours, task_watch.MARK)
         try:
-            self._judge(copies.run())
+            self._judge(copies.run(is_last=not self._claim.others))
         except Exception:
             copies.forget(self._claim.others)
             raise

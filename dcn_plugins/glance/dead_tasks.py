@@ -4,7 +4,8 @@
 Glance would refuse all imports of the image for an hour. Only tasks that are
 marked are looked at, see :data:`~dcn_plugins.glance.task_watch.MARK`, and
 those of copy-image that have noted nothing of their stores; of others silence
-says nothing.
+says nothing. Marked is also who has done all that is ours, if Glance has
+nothing more to fill.
 
 A task that waits for its turn writes nothing at all. Those that we have asked
 for ourselves are given up after a while: image placement asks again, and what

@@ -3,10 +3,13 @@
 
 Glance answers that an image is deleted, also if a store of it was away: its
 copy there stays for ever. The same is left if a copy is under way when its
-image is deleted, and its glance-api is killed. So each image that has a
-tombstone is looked for in the stores of this process once they answer, and
-what is there of it is removed by ``dcn-scrub``: only what bears our mark, and
-only if Glance's database has the image as deleted, at that moment, too.
+image is deleted, and its glance-api is killed. So each image that Glance's
+database has as deleted is looked for in the stores of this process once they
+answer, and what is there of it is removed by ``dcn-scrub``: only what bears
+our mark, and only if the image is deleted at that moment, too.
+
+The database, and not the tombstones of placement: a glance-api that is killed
+while etcd is away has told nobody what was deleted.
 
 A store is looked after by one of those processes that have it. What has been
 looked for is known to it alone, and is looked for again after its end.
@@ -25,6 +28,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_users
 from dcn_plugins.glance import drift_rules
 from dcn_plugins.glance import engine_call
+from dcn_plugins.glance import image_facts
 from dcn_plugins.glance import rbd_stores
 from dcn_plugins.glance import rounds
 from dcn_plugins.glance import scrub_command
@@ -33,8 +37,14 @@ from dcn_plugins.imagecopy import inventory
 
 LOG = logging.getLogger(__name__)
 
-#: How often tombstones are read.
+#: How often the database is asked.
 LOOK_SECONDS = 30.0
+
+#: For how long what was deleted is looked for, also by a process that starts.
+SINCE_SECONDS = 30 * 86400.0
+
+#: How far the clocks of glance-apis may be apart, and a transaction last.
+SKEW_SECONDS = 600.0
 
 #: How long Glance, or a copy that has been told, has for its own removal.
 GRACE_SECONDS = 30.0
@@ -66,25 +76,33 @@ def made(conf, found):
         places = {name: rbd_stores.place(conf, name) for name in names}
         return {name: place for name, place in places.items() if place}
 
-    return DeletedCopies(found, rbd_places, conf.config_file)
+    def deleted_since(moment):
+        return image_facts.of_this_glance(conf).deleted_since(moment)
+
+    return DeletedCopies(found.locks, rbd_places, conf.config_file,
+                         deleted_since)
 
 
 class DeletedCopies(rounds.Rounds):
     """Look for what is left of deleted images.
 
-    :param found: :class:`~dcn_plugins.glance.placement_jobs.PlacementJobs`.
+    :param locks: :class:`~dcn_plugins.locking.locks.Locks`.
     :param places: returns the
         :class:`~dcn_plugins.imagecopy.request.Place` of each store, by name.
     :param files: of the configuration.
+    :param deleted_since: see
+        :meth:`~dcn_plugins.glance.image_facts.ImageFacts.deleted_since`.
     :param names: returns the names of all images of the pool of a place, or
         raises CephError.
     """
 
-    def __init__(self, found, places, files, clock=time.time,
+    def __init__(self, locks, places, files, deleted_since, clock=time.time,
                  elapsed=time.monotonic, names=None):
         super().__init__('dcn_deleted', 'removal of what is left of deleted '
                          'images', lambda: LOOK_SECONDS)
-        self._found = found
+        self._deleted_since = deleted_since
+        # When each image was deleted, and when that was asked for.
+        self._deleted, self._asked_at = {}, 0.0
         self._made_places = places
         self._places = None
         self._files = tuple(files)
@@ -94,7 +112,7 @@ class DeletedCopies(rounds.Rounds):
         self._done = collections.defaultdict(set)
         # When an image is due again, and after which pause, by store and id.
         self._later = collections.defaultdict(dict)
-        self._locks = store_locks.StoreLocks(found.locks, 'deleted')
+        self._locks = store_locks.StoreLocks(locks, 'deleted')
         # Until when others have the stores that we cannot look into.
         self._given_up = {}
 
@@ -104,22 +122,41 @@ class DeletedCopies(rounds.Rounds):
             self._places = self._made_places()
         if not self._places:
             return
-        buried = self._found.jobs.tombstones()
+        self._read()
         for store in sorted(self._places):
-            due = self._due(store, buried)
+            due = self._due(store)
             if self._stopped.is_set():
                 return
             if due and self._is_ours(store):
                 self._look(store, due)
 
-    def _due(self, store, buried):
+    def _read(self):
+        """Learn of what was deleted since the last time, and forget the old.
+
+        :raises Exception: what the database raises.
+        """
+        now = self._clock()
+        oldest = now - SINCE_SECONDS
+        found = self._deleted_since(max(oldest,
+                                        self._asked_at - SKEW_SECONDS))
+        self._asked_at = now
+        # Glance takes the id of an image anew whose rows were purged.
+        again = {image_id for image_id, at in found.items()
+                 if self._deleted.get(image_id) != at}
+        for done in self._done.values():
+            done -= again
+        self._deleted.update(found)
+        self._deleted = {image_id: at for image_id, at
+                         in self._deleted.items() if at > oldest}
+
+    def _due(self, store):
         now, elapsed = self._clock(), self._elapsed()
         done, later = self._done[store], self._later[store]
-        done.intersection_update(buried)
-        for image_id in later.keys() - buried.keys():
+        done.intersection_update(self._deleted)
+        for image_id in later.keys() - self._deleted.keys():
             del later[image_id]
-        return {image_id for image_id, buried_at in buried.items()
-                if image_id not in done and now - buried_at >= GRACE_SECONDS
+        return {image_id for image_id, deleted_at in self._deleted.items()
+                if image_id not in done and now - deleted_at >= GRACE_SECONDS
                 and later.get(image_id, (elapsed, 0))[0] <= elapsed}
 
     def _is_ours(self, store):

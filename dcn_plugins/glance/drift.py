@@ -101,15 +101,22 @@ WRONG_CLUSTER = Kind(
     has_repair=False)
 UNREADABLE_IMAGE = Kind(
     'unreadable-image',
-    'An RBD image is listed and cannot be opened: half made or half removed',
+    'An RBD image is listed and cannot be opened',
     'Its name is taken, and nothing can be read of it',
     'Look at it with "rbd info" and at the health of the cluster; "rbd rm" '
     'ends a removal that was interrupted',
     has_repair=False)
+HEADLESS_IMAGE = Kind(
+    'headless-image',
+    'An RBD image is listed and has no header: half made or half removed',
+    'Its name is taken, and nothing can be read of it',
+    'If it has the name of a partial copy, or Glance has deleted the image, '
+    '--repair --remove-partials takes it away; else "rbd rm" does',
+    PARTIALS)
 
 KINDS = (MISSING_IMAGE, PARTIAL_COPY, ORPHAN_IMAGE, DELETED_IMAGE, WRONG_SIZE,
          WRONG_CONTENT, SNAPSHOT_MISSING, SNAPSHOT_UNPROTECTED, WRONG_CLUSTER,
-         UNREADABLE_IMAGE)
+         UNREADABLE_IMAGE, HEADLESS_IMAGE)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,6 +79,7 @@ class StoreState:
     :param needs_protection: whether a clone needs a protected snapshot;
         ``protection``: how that is known.
     :param foreign: how many others its pool has.
+    :param headless: those that are unreadable as they have no header.
     """
 
     name: str
@@ -89,6 +90,7 @@ class StoreState:
     needs_protection: bool = False
     protection: str = ''
     foreign: int = 0
+    headless: frozenset = frozenset()
 
     def place_of(self, location):
         """Return pool and name of a location of this store."""

@@ -62,6 +62,7 @@ class DriftRepair:
             drift.ORPHAN_IMAGE: self._remove_orphan,
             drift.DELETED_IMAGE: self._remove_orphan,
             drift.MISSING_IMAGE: self._remove_location,
+            drift.HEADLESS_IMAGE: self._remove_headless,
         }
 
     def repair(self, report):
@@ -110,12 +111,24 @@ class DriftRepair:
     def _remove_partial(self, finding, facts):
         if self._may_be_the_last(finding, facts):
             return _LAST
-        is_gone = self._store(finding).remove(
-            finding.pool, _image_of(finding, facts))
+        store, found = self._store(finding), _image_of(finding, facts)
+        # Else the next copy would go on with it, if anybody asked for one.
+        if found.record is not None:
+            named = store.finish_name(finding.pool, found)
+            if named is not None:
+                return self._discard(finding, facts, named)
+        return '' if store.remove(finding.pool, found) else _GONE
+
+    def _remove_headless(self, finding, _facts):
+        is_gone = self._store(finding).remove_headless(
+            finding.pool, finding.name)
         return '' if is_gone else _GONE
 
     def _remove_orphan(self, finding, facts):
-        found = _image_of(finding, facts)
+        return self._discard(finding, facts, _image_of(finding, facts))
+
+    def _discard(self, finding, facts, found):
+        """Remove an image unless somebody has come to want it."""
         store = self._store(finding)
         if self._is_wanted(finding, facts):
             if not found.name.endswith(stored_image.ASIDE):

@@ -216,9 +216,22 @@ class _Look:
                 self._look_at_unlocated(store, place, found)
         for place, reason in sorted(store.unreadable.items()):
             image = self._facts.images.get(image_id(place[1]))
-            if (store.fsid, *place) not in located and image is not None and (
-                    not self._is_unsettled(image)):
+            # Nothing says how old it is, but the image.
+            if (store.fsid, *place) in located or image is None or (
+                    self._is_unsettled(image)):
+                continue
+            if place in store.headless:
+                self._look_at_headless(store, place, image, reason)
+            else:
                 self._add(drift.UNREADABLE_IMAGE, store, place, image, reason)
+
+    def _look_at_headless(self, store, place, image, reason):
+        is_ours = image.is_deleted or place[1].endswith(
+            (record.SUFFIX, stored_image.ASIDE))
+        self._add(drift.HEADLESS_IMAGE, store, place, image,
+                  f'{reason[:1].upper()}{reason[1:]}. {_as(image)}',
+                  '' if is_ours else 'an upload to this store may have left '
+                                     'it, or be under way')
 
     def _look_at_partial(self, store, place, found):
         whose = found.record.image_id if found.record else (

@@ -36,13 +36,8 @@ class ImageFacts:
 
     def live(self):
         """Return all images that are not deleted, by id."""
-        found, marker = {}, None
-        while True:
-            page = self._page(marker)
-            found.update((row['id'], self._image(row)) for row in page)
-            if len(page) < _PAGE:
-                return found
-            marker = page[-1]['id']
+        return {row['id']: self._image(row) for row in self._rows(
+            {'deleted': False}, 'created_at')}
 
     def known(self, ids):
         """Return those of some images that there are, or were, by id.
@@ -53,13 +48,35 @@ class ImageFacts:
         rows = (self._row(image_id) for image_id in ids)
         return {row['id']: self._image(row) for row in rows if row}
 
+    def deleted_since(self, moment):
+        """Return when images were deleted, by id: those since a moment.
+
+        :param moment: seconds since 1970, by the clocks of all glance-api:
+            who wants them all asks for some minutes before.
+        """
+        since = datetime.datetime.fromtimestamp(
+            moment, datetime.timezone.utc).replace(tzinfo=None)
+        return {row['id']: _seconds(row['deleted_at'])
+                for row in self._rows({'deleted': True,
+                                       'changes-since': since}, 'updated_at')}
+
+    def _rows(self, filters, sort_key):
+        marker = None
+        while True:
+            # The database takes some of the filters out.
+            page = self._page({'visibility': 'all', **filters}, sort_key,
+                              marker)
+            yield from page
+            if len(page) < _PAGE:
+                return
+            marker = page[-1]['id']
+
     @database.retried
-    def _page(self, marker):
+    def _page(self, filters, sort_key, marker):
         # An administrator may go on behind an image that was deleted.
         return self._db.image_get_all(
-            self._context, filters={'visibility': 'all', 'deleted': False},
-            marker=marker, limit=_PAGE, sort_key=['created_at', 'id'],
-            sort_dir=['asc', 'asc'])
+            self._context, filters=dict(filters), marker=marker, limit=_PAGE,
+            sort_key=[sort_key, 'id'], sort_dir=['asc', 'asc'])
 
     @database.retried
     def _row(self, image_id):
@@ -87,6 +104,19 @@ class ImageFacts:
 
     def _readable(self, url):
         return crypt.urlsafe_decrypt(self._key, url) if self._key else url
+
+
+def of_this_glance(conf):
+    """Return what the database of this glance-api, or of its files, says.
+
+    :param conf: of Glance.
+    """
+    # Only here: they read the options when they are imported.
+    from glance import context as glance_context
+    from glance import db
+
+    return ImageFacts(db.get_api(), glance_context.get_admin_context(),
+                      conf.metadata_encryption_key)
 
 
 def _seconds(moment):

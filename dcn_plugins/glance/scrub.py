@@ -156,7 +156,7 @@ def _run(options):
     # Says what to install if it is not there.
     bindings.rbd()
     places = _places(options.store)
-    images = _images()
+    images = image_facts.of_this_glance(CONF)
     with contextlib.ExitStack() as stack:
         stores = {name: stack.enter_context(store_facts.StoreFacts(place))
                   for name, place in places.items()}
@@ -175,17 +175,6 @@ def _run(options):
     write = drift_text.as_json if options.json else drift_text.as_text
     print(write(places, report, outcomes))
     return _status(report, outcomes)
-
-
-def _images():
-    """Return what the database of Glance says."""
-    # Only here: they read the options when they are imported.
-    from glance import context as glance_context
-    from glance import db
-
-    return image_facts.ImageFacts(
-        db.get_api(), glance_context.get_admin_context(),
-        CONF.metadata_encryption_key)
 
 
 def _status(report, outcomes):

@@ -70,9 +70,10 @@ class StoreCopies:
         self._size_bytes = None
         self._doubtful = set()
 
-    def run(self):
+    def run(self, is_last=False):
         """Fill the stores; return why each of those that failed has.
 
+        :param is_last: whether no other stores of the task are filled later.
         :raises NotFound: if the image or the task goes meanwhile.
         :raises TaskAbortedError: if the task is ended meanwhile, or loses the
             lock of the image. What is whole stays, what is not is no copy.
@@ -92,7 +93,7 @@ class StoreCopies:
             self._restore_lost()
         finally:
             self._end()
-        self._watch.end()
+        self._watch.end(is_last)
         return dict(self._failed)
 
     def announce(self):

@@ -64,7 +64,9 @@ class StoreFacts:
                                unreadable, progress)
         return drift_facts.StoreState(
             self.place.store, client.fsid, self.place.pool, images,
-            unreadable, needs_protection, protection, foreign)
+            unreadable, needs_protection, protection, foreign,
+            frozenset(place for place, reason in unreadable.items()
+                      if reason is _NO_HEADER))
 
     def _wanted(self, locations, fsid):
         """Return the names that locations have, by pool; with our pool."""
@@ -94,6 +96,16 @@ class StoreFacts:
         with self._pool(pool) as ioctx:
             inventory.rename(ioctx, name,
                              name.removesuffix(stored_image.ASIDE))
+
+    def finish_name(self, pool, found):
+        """Give a partial copy the name that it has by half; see inventory."""
+        with self._pool(pool) as ioctx:
+            return inventory.finish_name(ioctx, found)
+
+    def remove_headless(self, pool, name):
+        """Take the name away from an image without a header; see inventory."""
+        with self._pool(pool) as ioctx:
+            return inventory.remove_headless(ioctx, name)
 
     def remove(self, pool, found):
         """Remove an image and its snapshot; return whether it is gone."""

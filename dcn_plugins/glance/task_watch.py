@@ -69,13 +69,17 @@ class TaskWatch:
         else:
             self._last_good = self._clock()
 
-    def end(self):
-        """Write the last message, without the mark.
+    def end(self, is_last=False):
+        """Write the last message; marked if the task is as good as over.
 
         What comes now is Glance's, and beats no more. So, other than with
         :meth:`beat`, each error is raised.
+
+        :param is_last: whether Glance only ends the task now, which takes
+            milliseconds: silence is the end of that one, too.
         """
-        self._mark = ''
+        if not is_last:
+            self._mark = ''
         self._write()
 
     @database.retried

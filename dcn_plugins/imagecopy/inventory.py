@@ -10,6 +10,7 @@ import datetime
 
 from dcn_plugins.ceph import bindings
 from dcn_plugins.ceph import errors
+from dcn_plugins.ceph import half_renamed
 from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import manifest
 from dcn_plugins.imagecopy import partials
@@ -124,6 +125,21 @@ def rename(ioctx, name, new_name):
         bindings.rbd().RBD().rename(ioctx, name, new_name)
 
 
+def finish_name(ioctx, found):
+    """Give a partial copy its name whose copier died while it did.
+
+    :return: the :class:`~stored_image.StoredImage` that it is now, or ``None``
+        if it is not such a one.
+    :raises CephError: if Ceph does not let us.
+    """
+    name = found.name.removesuffix(record.SUFFIX)
+    with _translated(f'naming image {name}'):
+        if not half_renamed.finish(ioctx, found.name, name):
+            return None
+    named = read(ioctx, name)
+    return named if named and named.id == found.id else None
+
+
 def remove(ioctx, found):
     """Remove an image and its snapshot; return whether it is gone.
 
@@ -138,6 +154,27 @@ def remove(ioctx, found):
         return False
     return partials.remove(ioctx, partials.Partial(
         found.name, None, 0.0, False))
+
+
+def remove_headless(ioctx, name):
+    """Take the name away from an image that has no header.
+
+    :return: whether it is gone; it stays if it has a header by now.
+    :raises CephError: if Ceph does not let us.
+    """
+    rbd = bindings.rbd()
+    with _translated(f'removing what is left of image {name}'):
+        try:
+            with rbd.Image(ioctx, name, read_only=True):
+                return False
+        except rbd.ImageNotFound:
+            pass
+        try:
+            # As librbd ends a creation or a removal that was interrupted.
+            rbd.RBD().remove(ioctx, name)
+        except rbd.ImageNotFound:
+            pass
+    return True
 
 
 def _demand_same(image, found, most_watchers=1):

@@ -182,6 +182,10 @@ class RBD:
 
     def remove(self, pool, name):
         pool.on_change('remove')
+        if pool.images.get(name, '') not in ('', *pool.headers):
+            # A creation or a removal that was interrupted.
+            del pool.images[name]
+            return
         header = pool.header(name)
         _refuse_removal(header)
         del pool.images[name], pool.headers[header.id]

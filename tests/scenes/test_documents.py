@@ -2,7 +2,7 @@
 """Every command of ours that the documents show, as it stands there.
 
 On a lab with three edges and nothing in it: ``tests/lab/lab up --sites 3
---guests fake``. Names of files, images and so on are put in; what a command
+--guests fake``, or one that has grown. Names of files, images and so on are put in; what a command
 needs, like a site that is not there yet, is made before it. One test, as a
 command leaves what the next one needs.
 """
@@ -28,6 +28,7 @@ from tests.lab import process
 from tests.lab.services import ceph
 from tests.lab.services import etcd
 from tests.lab.services import glance
+from tests.lab.services import horizon
 from tests.lab.services import nova
 from tests.scenes import test_pane
 
@@ -56,7 +57,7 @@ default:
         # Those of the glance-apis of the lab: jobs are worked on.
         self.settings['jobs_url'] = etcd.coordination_url(self.lab, 'central')
         self.assertEqual('dcn2', self.lab.sites[-1],
-                         'bring the lab up with --sites 3')
+                         'bring the lab up with --sites 3, or let it grow')
         self.image_id = self.import_image(['central', 'dcn0'])
         self.server = self.user.server(self.name(), zone='dcn0',
                                        image_id=self.image_id)
@@ -64,8 +65,16 @@ default:
         self.volume_id = self.volume('dcn0').id
         self.directory = tempfile.TemporaryDirectory()
         self.addCleanup(self.directory.cleanup)
+        self.link_target()
         self.lock_name = (f'dcn:image:{ceph.fsid(self.lab, "dcn0")}:volumes:'
                           'volume-of-nobody')
+
+    def link_target(self):
+        """Make what of Horizon the link of its panel goes to."""
+        root = pathlib.Path(self.directory.name)
+        self.enabled = root / 'openstack_dashboard' / 'local' / 'enabled'
+        self.enabled.mkdir(parents=True)
+        (root / 'dcn_plugins').symlink_to(self.lab.plugins / 'dcn_plugins')
 
     def spare_computes(self):
         """Start two more computes at dcn2, and close the site."""
@@ -171,18 +180,22 @@ default:
         failed, counts = [], collections.Counter()
         for one in shown:
             self.prepare(one.text)
+            began = time.monotonic()
             ran = self.bash(self.substituted(one.text))
             is_good = ran.returncode == 0 or (
                 ran.returncode == 1 and one.text.startswith(_FINDINGS))
             counts[ran.returncode] += 1
-            print(f'{ran.returncode} {one}', flush=True)
+            print(f'{ran.returncode} {time.monotonic() - began:5.1f} s {one}',
+                  flush=True)
             if not is_good:
                 failed.append(f'{one}\n{ran.stdout[-1500:]}'
                               f'{ran.stderr[-1500:]}')
         print(f'{len(shown)} commands: {json.dumps(counts)}')
         self.assertEqual([], failed, '\n'.join(failed))
-        self.assertEqual({'dcn2.conf', 'dcn_placement.prom', 'nova.conf'},
+        self.assertEqual({'dcn2.conf', 'dcn_placement.prom', 'nova.conf',
+                          'dcn_plugins', 'openstack_dashboard'},
                          set(os.listdir(self.directory.name)))
+        self.assertTrue((self.enabled / horizon.ENABLED).is_file())
         self.assertIn('[', pathlib.Path(self.directory.name,
                                         'dcn2.conf').read_text())
         # The caretaker of cinder-volume has fenced whom the lock was taken

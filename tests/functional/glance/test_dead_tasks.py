@@ -21,6 +21,7 @@ from oslo_config import cfg
 
 from dcn_plugins.glance import copy_hook
 from dcn_plugins.glance import dead_tasks
+from dcn_plugins.glance import image_facts
 from dcn_plugins.glance import image_record
 from dcn_plugins.glance import task_watch
 from tests.fakes import copier
@@ -205,9 +206,19 @@ class KilledTest(DeadTasksCase):
         self.pass_away()
         self.assertEqual('failure', self.task(image_id)['status'])
 
-    def test_after_the_last_beat_it_is_left_to_glance(self):
+    def test_after_the_last_beat(self):
         image_id = self.upload_to('central')
         self.killed(image_id, 'dcn0', after=(task_watch.TaskWatch, 'end'))
+        self.check_locked(image_id, 'dcn1')
+        self.pass_away()
+        self.check_failure(image_id)
+        self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
+        self.check_retry(image_id, 'dcn1')
+
+    def test_after_the_last_beat_stores_of_glance_are_left_to_it(self):
+        image_id = self.upload_to('central')
+        self.killed(image_id, 'store2', 'dcn0',
+                    after=(task_watch.TaskWatch, 'end'))
         self.pass_away()
         self.assertEqual('processing', self.task(image_id)['status'])
         self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
@@ -316,6 +327,23 @@ class LivingTest(DeadTasksCase):
         self.assertEqual('success', self.ended(image_id)['status'])
         self.assertEqual({'central', 'dcn0', 'store2'},
                          self.stores_of(image_id))
+
+
+class DeletedTest(DeadTasksCase):
+    """What Glance's database says of images that were deleted."""
+
+    def test_those_that_were_deleted_since(self):
+        began = time.time()
+        facts = image_facts.of_this_glance(CONF)
+        living, deleted = self.upload_to('central'), self.upload_to('central')
+        self.assertEqual({}, facts.deleted_since(began - 60))
+        self.assertEqual(204, self.api_delete(
+            f'/v2/images/{deleted}').status_code)
+        (image_id, deleted_at), = facts.deleted_since(began - 60).items()
+        self.assertEqual(deleted, image_id)
+        self.assertLess(abs(deleted_at - time.time()), 60)
+        self.assertEqual({}, facts.deleted_since(time.time() + 60))
+        self.assertEqual({living}, set(facts.live()))
 
 
 class StartTest(DeadTasksCase):

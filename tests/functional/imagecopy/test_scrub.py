@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-import types
+import time
 import uuid
 
 import fixtures
@@ -22,13 +22,12 @@ from dcn_plugins.glance import scrub
 from dcn_plugins.imagecopy import request
 from dcn_plugins.locking import locks
 from dcn_plugins.locking import session
-from dcn_plugins.placement import jobs
 from tests.fakes import etcd
 from tests.functional.imagecopy import copy_case
 from tests.functional.imagecopy import glance_server
 from tests.functional.imagecopy import rig
 
-RBD = bindings.rbd()
+RADOS, RBD = bindings.rados(), bindings.rbd()
 MIB = 1 << 20
 # More than an object, and no whole grain at its end.
 SIZE = 9 * MIB + 4097
@@ -213,9 +212,29 @@ class ScrubTest(copy_case.RigTestCase):
             'WHERE image_id = ? AND value LIKE ?', fsid, str(uuid.uuid4()),
             image_id, f'rbd://{fsid}/%'))
 
+    def headless_image(self, image_id):
+        """Have it as a copy that died while librbd made its image."""
+        self.forget(image_id)
+        self.remove(image_id)
+        partial = f'{image_id}.dcn-partial'
+        pool = self.pools[rig.TARGET]
+        RBD.RBD().create(pool, partial, SIZE)
+        with self.opened(partial) as image:
+            header = f'rbd_header.{image.id()}'
+        pool.remove_object(header)
+
+    def half_named(self, image_id):
+        """Have it as a copy that died while it gave the image its name."""
+        self.partial_copy(image_id)
+        pool = self.pools[rig.TARGET]
+        pool.write_full(f'rbd_id.{image_id}',
+                        pool.read(f'rbd_id.{image_id}.dcn-partial'))
+
     KINDS = ('missing-image', 'partial-copy', 'orphan-image',
              'deleted-image', 'wrong-size', 'wrong-content',
-             'snapshot-missing', 'snapshot-unprotected', 'wrong-cluster')
+             'snapshot-missing', 'snapshot-unprotected', 'wrong-cluster',
+             'headless-image')
+    NAMED_PARTIAL = ('partial-copy', 'headless-image')
 
     def plant(self):
         """Plant each kind once; return ``{kind: id of the image}``."""
@@ -231,7 +250,7 @@ class ScrubTest(copy_case.RigTestCase):
         images = self.plant()
         wanted = {
             (kind, rig.TARGET, image_id + (
-                '.dcn-partial' if kind == 'partial-copy' else ''))
+                '.dcn-partial' if kind in self.NAMED_PARTIAL else ''))
             for kind, image_id in images.items()}
         # A location in a wrong cluster leaves its image without one.
         moved = images['wrong-cluster']
@@ -318,29 +337,46 @@ class ScrubTest(copy_case.RigTestCase):
         self.assertEqual(['missing-image'],
                          [one['kind'] for one in shown['findings']])
 
+    def test_a_copy_that_has_its_name_by_half(self):
+        [image_id] = self.make(1)
+        self.half_named(image_id)
+        name = f'{image_id}.dcn-partial'
+        wanted = {('partial-copy', rig.TARGET, name): True}
+        self.assertEqual(wanted, self.found('--repair', '--remove-partials',
+                                            status=0))
+        self.assertEqual(set(), self.names(rig.TARGET))
+        for left in (name, image_id):
+            self.assertRaises(RADOS.ObjectNotFound, self.pools[
+                rig.TARGET].stat, f'rbd_id.{left}')
+        self.glance.copy([image_id])
+        self.assertEqual({}, self.found('--deep', status=0))
+
     def test_what_is_left_of_deleted_images(self):
-        copied, partial, living = self.make(3)
+        copied, partial, named, headless, living = self.make(5)
         self.partial_copy(partial)
-        for image_id in (copied, partial):
+        self.half_named(named)
+        self.headless_image(headless)
+        for image_id in (copied, partial, named, headless):
             self.deleted_image(image_id)
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.deleted_copies.GRACE_SECONDS', 0.0))
         client = etcd.Client()
         own = session.Session(client, lambda: etcd.Client(client.store), 60)
         self.addCleanup(own.close)
-        found = jobs.Jobs(client, '/t')
+        told = {}
         removal = deleted_copies.DeletedCopies(
-            types.SimpleNamespace(jobs=found, locks=locks.Locks(
-                client, own, '/t/l')),
+            locks.Locks(client, own, '/t/l'),
             lambda: {rig.TARGET: request.Place(
                 rig.TARGET, self.rig.conf(rig.TARGET), 'admin', self.pool)},
-            [self.glance.conf])
+            [self.glance.conf], lambda _moment: told)
         removal.work()
-        self.assertEqual({copied, f'{partial}.dcn-partial', living},
+        self.assertEqual({copied, f'{partial}.dcn-partial',
+                          f'{named}.dcn-partial',
+                          f'{headless}.dcn-partial', living},
                          self.names(rig.TARGET))
-        # Nobody should ever bury one that lives.
-        for image_id in (copied, partial, living):
-            found.bury(image_id)
+        # One of them lives, whatever was read of it.
+        told.update(dict.fromkeys(
+            (copied, partial, named, headless, living), time.time()))
         removal.work()
         self.assertEqual({living}, self.names(rig.TARGET))
         self.assertEqual({rig.SOURCE, rig.TARGET},

@@ -49,6 +49,8 @@ class World:
     :ivar images: :class:`GlanceImage` by id.
     :ivar pools: ``{store: {name: StoredImage}}``.
     :ivar contents: what is in an image, by what Ceph calls it.
+    :ivar headless: names in the pool of a store, which have no header.
+    :ivar half_named: ids of images that have two names.
     :ivar down: stores that do not answer.
     :ivar before: called with the name of each change before it is made.
     """
@@ -57,6 +59,8 @@ class World:
         self.images = {}
         self.pools = {store: {} for store in STORES}
         self.contents = {}
+        self.headless = {store: set() for store in STORES}
+        self.half_named = set()
         self.down = set()
         self.before = lambda change: None
         self.reads = 0
@@ -156,7 +160,7 @@ class World:
             search, self, self, allowed).repair(search.report(True)))
 
     def state(self):
-        return self.images, self.pools
+        return self.images, self.pools, self.headless
 
     def good_copies(self, image_id):
         """Return the stores that have a whole copy, wherever it stands."""
@@ -186,10 +190,28 @@ class FakeStore:
         images = {(POOL, name): found for name, found in self._pool.items()
                   if name in named or only is None
                   or drift_rules.stem(name) in only}
+        headless = frozenset((POOL, name) for name
+                             in self._world.headless[self._name]
+                             if only is None
+                             or drift_rules.stem(name) in only)
         return drift_facts.StoreState(
             self._name, fsid(self._name), POOL, images,
+            dict.fromkeys(headless, 'it is listed and has no header'),
             needs_protection=self._world.needs_protection,
-            protection='clones are of version 1')
+            protection='clones are of version 1', headless=headless)
+
+    def finish_name(self, pool, found):
+        if found.id not in self._world.half_named:
+            return None
+        name = drift_rules.stem(found.name)
+        self._rename(found.name, name)
+        self._world.half_named.remove(found.id)
+        return self._pool[name]
+
+    def remove_headless(self, pool, name):
+        self._world.before('remove headless')
+        self._world.headless[self._name].discard(name)
+        return name not in self._pool
 
     def compare(self, pool, found, algorithm, value, is_read=False):
         now = self._pool.get(found.name)
@@ -221,7 +243,8 @@ class FakeStore:
 
     def remove(self, pool, found):
         now = self._pool.get(found.name)
-        if now is None or now.id != found.id or now.obstacle:
+        if now is None or now.id != found.id or now.obstacle or (
+                now.id in self._world.half_named):
             return now is None
         self._world.before('remove image')
         del self._pool[found.name]

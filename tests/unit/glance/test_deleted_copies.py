@@ -31,14 +31,22 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.useFixture(fixtures.MonkeyPatch(
             'dcn_plugins.glance.scrub_command.run', self.scrub))
         self.process_ = self.process('one')
+        #: When each image was deleted, and for when that was asked.
+        self.deleted, self.asked = {}, []
         self.made = self.make(self.process_)
 
     def make(self, process):
         return deleted_copies.DeletedCopies(
-            process, lambda: {store: request.Place(store, '', '', 'images')
-                              for store in self.pools},
-            ['/a.conf'], self.clock,
+            process.locks, lambda: {
+                store: request.Place(store, '', '', 'images')
+                for store in self.pools},
+            ['/a.conf'], self.deleted_since, self.clock,
             lambda: self.elapsed, self.names)
+
+    def deleted_since(self, moment):
+        self.asked.append(moment)
+        return {image_id: at for image_id, at in self.deleted.items()
+                if at > moment}
 
     def names(self, place):
         self.listed.append(place.store)
@@ -66,9 +74,9 @@ class DeletedCopiesTest(placement_case.PlacementCase):
                 self.pools[store].remove(name)
         return scrub_command.Ended(0, json.dumps({'findings': findings}), '')
 
-    def bury(self, *image_ids):
+    def delete(self, *image_ids):
         for image_id in image_ids:
-            self.jobs.bury(image_id)
+            self.deleted[image_id] = self.now
 
     def look(self, seconds=GRACE):
         self.now += seconds
@@ -83,7 +91,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual([], self.listed)
 
     def test_what_is_left_is_removed(self):
-        self.bury(ONE, TWO)
+        self.delete(ONE, TWO)
         self.pools['dcn1'] = {ONE, f'{TWO}.dcn-partial', 'somebodys'}
         self.look()
         self.assertEqual([('dcn1', [ONE, TWO])],
@@ -102,25 +110,52 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual([], self.listed)
 
     def test_glance_has_time_for_it(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
         self.look(GRACE - 1)
         self.assertEqual([], self.listed)
         self.look(1)
         self.assertEqual(1, len(self.scrubs))
 
+    def test_each_deletion_is_read_and_old_ones_are_forgotten(self):
+        self.now = 4 * deleted_copies.SINCE_SECONDS
+        self.deleted = {ONE: self.now - deleted_copies.SINCE_SECONDS - 1,
+                        TWO: self.now - deleted_copies.SINCE_SECONDS + 90}
+        self.pools['dcn0'] = {ONE, f'{TWO}.dcn-partial'}
+        self.stays[f'{TWO}.dcn-partial'] = 'in use'
+        self.look(0)
+        self.assertEqual([('dcn0', [TWO])],
+                         [scrub[:2] for scrub in self.scrubs])
+        self.look()
+        self.assertEqual([self.now - 30 - deleted_copies.SINCE_SECONDS,
+                          self.now - 30 - deleted_copies.SKEW_SECONDS],
+                         self.asked)
+        self.look(61)
+        self.assertEqual({}, self.made._deleted)
+
+    def test_a_database_that_is_away(self):
+        self.delete(ONE)
+        self.pools['dcn0'].add(ONE)
+        good = self.made._deleted_since
+        self.made._deleted_since = lambda _moment: 1 / 0
+        self.look()
+        self.assertEqual([], self.scrubs)
+        self.made._deleted_since = good
+        self.look()
+        self.assertEqual(set(), self.pools['dcn0'])
+
     def test_what_glance_has_removed_is_looked_for_once(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.look()
         self.assertEqual(['dcn0', 'dcn1'], self.listed)
         self.look()
         self.assertEqual([], self.listed)
-        self.bury(TWO)
+        self.delete(TWO)
         self.look()
         self.assertEqual(['dcn0', 'dcn1'], self.listed)
 
     def test_a_store_that_comes_back(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn1'].add(ONE)
         self.away.add('dcn1')
         for _round in range(3):
@@ -134,7 +169,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual(set(), self.pools['dcn1'])
 
     def test_others_may_have_a_way_to_it(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.away.add('dcn0')
         self.look()
         self.look(deleted_copies.GIVEN_UP_SECONDS - 1)
@@ -145,7 +180,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual([], self.listed)
 
     def test_what_may_still_change(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
         self.stays[ONE] = ''
         self.look()
@@ -159,7 +194,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual(set(), self.pools['dcn0'])
 
     def test_what_is_not_ours(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
         self.stays[ONE] = 'it bears no mark of ours'
         self.look()
@@ -172,7 +207,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual(1, len(self.scrubs))
 
     def test_a_scrub_that_fails(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
         self.output = scrub_command.Ended(2, '', 'no database\n')
         self.look()
@@ -183,7 +218,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual(set(), self.pools['dcn0'])
 
     def test_its_end_ends_the_scrub(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
 
         def ended(*_arguments):
@@ -197,7 +232,7 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.assertEqual(['dcn0'], self.listed)
 
     def test_one_process_does_it(self):
-        self.bury(ONE)
+        self.delete(ONE)
         self.pools['dcn0'].add(ONE)
         held = self.process('two').locks.acquire([('deleted dcn0', 'x')], 0)
         self.look()
@@ -206,24 +241,24 @@ class DeletedCopiesTest(placement_case.PlacementCase):
         self.look()
         self.assertEqual(set(), self.pools['dcn0'])
 
-    def test_one_that_is_there_again_is_forgotten(self):
-        self.bury(ONE)
+    def test_one_that_is_deleted_again_is_looked_for_again(self):
+        self.delete(ONE)
         self.look()
-        self.jobs.unbury(ONE)
         self.look()
-        self.bury(ONE)
+        self.assertEqual([], self.listed)
+        self.delete(ONE)
         self.look()
         self.assertEqual(['dcn0', 'dcn1'], self.listed)
 
     def test_ids_that_are_none(self):
-        self.bury('--repair')
+        self.delete('--repair')
         self.pools['dcn0'].add('--repair')
         self.look()
         self.assertEqual([], self.scrubs)
 
     def test_very_many(self):
         ids = [str(uuid.UUID(int=number)) for number in range(1, 702)]
-        self.bury(*ids)
+        self.delete(*ids)
         self.pools['dcn0'] = set(ids)
         self.look()
         self.assertEqual([500, 201], [len(scrub[1]) for scrub in self.scrubs])

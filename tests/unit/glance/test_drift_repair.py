@@ -90,6 +90,57 @@ class DriftRepairTest(testtools.TestCase):
         self.world.repair(*ALL)
         self.assertIn(self.image_id, self.pool)
 
+    def half_named(self):
+        name = f'{self.image_id}.dcn-partial'
+        self.world.forget('dcn0', self.image_id)
+        self.world.moved('dcn0', self.image_id, name)
+        self.world.half_named.add(self.pool[name].id)
+
+    def test_one_whose_copier_died_while_it_gave_the_name(self):
+        self.half_named()
+        self.assertEqual('see --remove-partials', self.repair().reason)
+        self.assertTrue(self.repair(drift.PARTIALS).is_repaired)
+        self.assertEqual({}, self.pool)
+        self.assertEqual([], self.world.found())
+
+    def test_such_a_one_that_is_registered_meanwhile(self):
+        self.half_named()
+
+        def register(change):
+            if change == 'rename' and self.world.half_named:
+                self.world.change_image(self.image_id, locations=(
+                    *self.world.images[self.image_id].locations,
+                    case.drift_facts.Location.of(
+                        case.url('dcn0', self.image_id), 'dcn0')))
+
+        self.world.before = register
+        self.assertFalse(self.repair(drift.PARTIALS).is_repaired)
+        self.assertEqual({self.image_id}, set(self.pool))
+        self.assertEqual([], self.world.found())
+
+    def test_what_has_no_header(self):
+        deleted = self.world.add(7, stores=(), is_deleted=True,
+                                 status='deleted')
+        living = self.world.add(8, stores=('central',))
+        there = {deleted, f'{deleted}.dcn-partial', f'{living}.dcn-partial'}
+        self.world.headless['dcn1'] = {*there, living}
+        self.assertEqual({'see --remove-partials', 'an upload to this store '
+                          'may have left it, or be under way'},
+                         {outcome.reason for outcome in self.world.repair()})
+        outcomes = self.world.repair(*ALL)
+        self.assertEqual({name: name in there for name in (*there, living)},
+                         {outcome.finding.name: outcome.is_repaired
+                          for outcome in outcomes})
+        self.assertEqual({living}, self.world.headless['dcn1'])
+
+    def test_what_has_no_header_may_be_being_made(self):
+        busy = self.world.add(8, stores=('central',), is_busy=True)
+        young = self.world.add(9, stores=('central',), changed=case.NOW - 5)
+        self.world.headless['dcn1'] = {
+            f'{image_id}.dcn-partial'
+            for image_id in (busy, young, case.ident(99))}
+        self.assertEqual([], self.world.repair(*ALL))
+
     def test_an_orphan_of_others_stays(self):
         self.world.forget('dcn0', self.image_id)
         self.world.change('dcn0', self.image_id, record=None)
@@ -237,6 +288,17 @@ def aside(world, store, image_id):
         world.moved(store, image_id, image_id + ASIDE)
 
 
+def half_named(world, store, image_id):
+    half(world, store, image_id)
+    found = world.pools[store].get(f'{image_id}.dcn-partial')
+    if found:
+        world.half_named.add(found.id)
+
+
+def headless(world, store, image_id):
+    world.headless[store].add(f'{image_id}.dcn-partial')
+
+
 def deleted(world, _store, image_id):
     world.change_image(image_id, is_deleted=True, status='deleted',
                        locations=())
@@ -244,7 +306,8 @@ def deleted(world, _store, image_id):
 
 HARM = strategies.tuples(
     strategies.sampled_from([lost, forgotten, spoilt, thawed, unprotected,
-                             half, aside, deleted]),
+                             half, aside, headless, half_named,
+                             deleted]),
     STORE, strategies.integers(0, 2))
 
 

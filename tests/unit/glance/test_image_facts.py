@@ -34,9 +34,15 @@ class FakeDatabase:
     def image_get_all(self, context, filters, marker, limit, sort_key,
                       sort_dir):
         self.pages.append(marker)
-        live = [row for row in self.rows.values() if not row['deleted']]
-        begin = [row['id'] for row in live].index(marker) + 1 if marker else 0
-        return live[begin:begin + limit]
+        # As Glance's takes them out.
+        is_deleted = filters.pop('deleted')
+        since = filters.pop('changes-since', None)
+        found = [row for row in self.rows.values()
+                 if row['deleted'] == is_deleted
+                 and (since is None or row['updated_at'] > since)]
+        begin = ([row['id'] for row in found].index(marker) + 1
+                 if marker else 0)
+        return found[begin:begin + limit]
 
     def image_get(self, context, image_id, force_show_deleted):
         if image_id not in self.rows:
@@ -103,3 +109,16 @@ class ImageFactsTest(unittest.TestCase):
         self.assertEqual({str(number) for number in range(count)},
                          set(self.facts().live()))
         self.assertEqual([None, str(count - 2)], self.db.pages)
+
+    def test_what_was_deleted(self):
+        count = image_facts._PAGE + 1
+        for number in range(count):
+            self.db.add(str(number), deleted=True, deleted_at=LATER)
+        self.db.add('old', deleted=True, deleted_at=OLD, updated_at=OLD)
+        self.db.add('alive')
+        later = LATER.replace(tzinfo=datetime.timezone.utc).timestamp()
+        self.assertEqual(
+            {str(number): later for number in range(count)},
+            self.facts().deleted_since(later - 1))
+        self.assertEqual([None, str(count - 2)], self.db.pages)
+        self.assertEqual({}, self.facts().deleted_since(later))

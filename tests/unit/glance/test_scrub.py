@@ -27,7 +27,7 @@ class ScrubTest(testtools.TestCase):
                 ('scrub.bindings.rbd', lambda: None),
                 ('scrub._places', lambda names: dict.fromkeys(
                     names or case.STORES)),
-                ('scrub._images', lambda: self.world),
+                ('scrub.image_facts.of_this_glance', lambda conf: self.world),
                 ('scrub.image_api.ImageAPI', lambda conf: self.world),
                 # The module itself is what the world works with.
                 ('scrub.drift_search', types.SimpleNamespace(

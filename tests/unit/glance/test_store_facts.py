@@ -117,9 +117,19 @@ class StoreFactsTest(unittest.TestCase):
     def test_one_that_is_listed_only(self):
         self.make()
         del self.pool.headers[self.pool.images[IMAGE]]
+        found = self.read()
         self.assertEqual(
             {('images', IMAGE): 'it is listed and has no header'},
-            self.read().unreadable)
+            found.unreadable)
+        self.assertEqual({('images', IMAGE)}, found.headless)
+        self.assertTrue(self.store.remove_headless('images', IMAGE))
+        self.assertNotIn(IMAGE, self.pool.images)
+        self.assertTrue(self.store.remove_headless('images', IMAGE))
+
+    def test_one_that_has_its_header_by_now(self):
+        self.make()
+        self.assertFalse(self.store.remove_headless('images', IMAGE))
+        self.assertIn(IMAGE, self.pool.images)
 
     def test_one_that_is_refused(self):
         self.make()
