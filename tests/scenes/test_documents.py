@@ -2,9 +2,9 @@
 """Every command of ours that the documents show, as it stands there.
 
 On a lab with three edges and nothing in it: ``tests/lab/lab up --sites 3
---guests fake``, or one that has grown. Names of files, images and so on are put in; what a command
-needs, like a site that is not there yet, is made before it. One test, as a
-command leaves what the next one needs.
+--guests fake``, or one that has grown. Names of files, images and so on are
+put in; what a command needs, like a site that is not there yet, is made before
+it. One test, as a command leaves what the next one needs.
 """
 
 import collections
