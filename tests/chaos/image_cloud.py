@@ -41,18 +41,20 @@ class Picture:
             self.hash_value = hashlib.file_digest(file, 'sha512').hexdigest()
 
 
-def scattered(path, size, data_bytes, seed):
-    """Return a Picture with random data in places of a MiB, and holes.
+def scattered(path, size, data_bytes, seed, place_bytes=_MIB):
+    """Return a Picture with random data in some places, and holes.
 
     :param size: in bytes; ``data_bytes`` of it are random.
+    :param place_bytes: how large each place is. Of an upload Glance leaves
+        out chunks of 8 MiB without data; smaller holes it stores as zeros.
     """
-    places = random.Random(seed).sample(range(size // _MIB),
-                                        data_bytes // _MIB)
+    places = random.Random(seed).sample(range(size // place_bytes),
+                                        data_bytes // place_bytes)
     with path.open('wb') as file:
         file.truncate(size)
         for place in places:
-            file.seek(place * _MIB)
-            file.write(os.urandom(_MIB))
+            file.seek(place * place_bytes)
+            file.write(os.urandom(place_bytes))
     return Picture(path, data_bytes)
 
 

@@ -7,6 +7,8 @@ import pathlib
 import unittest
 import uuid
 
+import openstack
+
 from tests.lab import cloud as clouds
 from tests.lab import deadline
 from tests.lab import guest
@@ -36,6 +38,21 @@ class LabCase(unittest.TestCase):
     def name(self):
         """Return a name nobody else uses."""
         return f'test-{uuid.uuid4().hex[:8]}'
+
+    def allow(self, api, **quotas):
+        """Have the quotas of our project be others until the end."""
+        project = self.user.cloud.current_project_id
+        before = api.get_quota_set(project)
+
+        def restore():
+            api.update_quota_set(project, **{
+                name: before[name] for name in quotas})
+            return True
+
+        # What was deleted counts for a moment longer than it is shown.
+        self.addCleanup(deadline.wait, 'the old quotas', restore, 60, 1,
+                        retry_on=(openstack.exceptions.BadRequestException,))
+        api.update_quota_set(project, **quotas)
 
     def volume(self, zone, **kwargs):
         """Create a volume that goes at the end of the test."""

@@ -12,7 +12,7 @@ from tests.lab import deadline
 from tests.lab import layout as layouts
 
 NUMBER = 20
-_SIZE, _DATA = 256 << 20, 192 << 20
+_SIZE, _DATA, _PLACE = 256 << 20, 192 << 20, 8 << 20
 # Of what a line may carry beside the data.
 _OVERHEAD = 0.05
 _SECONDS = 600
@@ -31,7 +31,8 @@ class BurstCase(lab_case.LabCase):
         """Return the id of a raw image of which most are data."""
         path = self.lab.path('state', self.name())
         self.addCleanup(path.unlink)
-        image_cloud.scattered(path, _SIZE, _DATA, 1)
+        # A glance-api at the edge reads whatever is stored, also zeros.
+        image_cloud.scattered(path, _SIZE, _DATA, 1, _PLACE)
         image = self.user.cloud.image
         answer = image.post('/images', json={
             'name': path.name, 'disk_format': 'raw',
@@ -77,6 +78,7 @@ class VolumesTest(BurstCase):
 
     def create(self, made):
         storage = self.user.cloud.block_storage
+        self.allow(storage, volumes=2 * NUMBER)
         self.addCleanup(lambda: self.user.delete_volume(
             *made, seconds=_SECONDS))
         for _number in range(NUMBER):
@@ -106,6 +108,7 @@ class ServersTest(BurstCase):
 
     def boot(self, made):
         compute = self.user.cloud.compute
+        self.allow(compute, instances=2 * NUMBER, cores=2 * NUMBER)
         self.addCleanup(lambda: self.user.delete_server(
             *made, seconds=_SECONDS))
         flavor = compute.find_flavor(catalogue.FLAVOR)

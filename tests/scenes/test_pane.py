@@ -91,14 +91,6 @@ class PaneCase(lab_case.LabCase):
         file.flush()
         return file.name
 
-    def allow(self, api, **quotas):
-        """Have the quotas of our project be others until the end."""
-        project = self.user.cloud.current_project_id
-        before = api.get_quota_set(project)
-        self.addCleanup(api.update_quota_set, project, **{
-            name: before[name] for name in quotas})
-        api.update_quota_set(project, **quotas)
-
     def aggregates_of(self, host, change):
         """Change the aggregates of a host in placement."""
         placement = self.user.cloud.placement
