@@ -193,10 +193,7 @@ def _dead_tasks(conf):
     # release that nobody knows, and images are to be copied there, too.
     from dcn_plugins.glance import dead_tasks
 
-    # Nobody else asks again for what has waited too long.
-    is_placed = placement_jobs.of(conf) is not None
-    return dead_tasks.of_this_glance(
-        image_api.ImageAPI(conf).user_id if is_placed else lambda: None)
+    return dead_tasks.of_this_glance(conf)
 
 
 def _check_options(conf):

@@ -7,10 +7,10 @@ those of copy-image that have noted nothing of their stores; of others silence
 says nothing. Marked is also who has done all that is ours, if Glance has
 nothing more to fill.
 
-A task that waits for its turn writes nothing at all. Those that we have asked
-for ourselves are given up after a while: image placement asks again, and what
-it had asked for before waits for hours otherwise, if its glance-api was killed
-in that moment. Those of users are left to Glance.
+A task that waits for its turn writes nothing at all. A copy-image is given up
+after a while, if no glance-api can have all hands full: its glance-api was
+killed between its answer and the beginning of the task, which locks the image
+for two hours otherwise. Whoever asked sees a failure that says so.
 
 Whoever is judged and lives after all is stopped by the loss of his lock: he
 looks at it before each row that he adds, and when his turn comes. So an error
@@ -37,15 +37,16 @@ LOG = logging.getLogger(__name__)
 #: gone, so that whoever asks again is not told that the target is busy.
 SILENT_SECONDS = 45.0
 
-#: How long a task of ours may wait for its turn, if fewer than so many tasks
-#: are processed anywhere: no glance-api has all hands full then. (16 at a time
-#: unless changed.)
+#: How long a task may wait for its turn, if fewer than so many tasks are
+#: processed anywhere: no glance-api has all hands full then. (16 at a time
+#: unless changed; if it is fewer than this, so many.)
 PENDING_SECONDS, FEW = 180.0, 4
 
 # Those that were written to last: who died a minute ago is among them, also
 # where thousands that died long ago were never cleared up.
 _MOST = 1000
 _PENDING, _PROCESSING, _COPY = 'pending', 'processing', 'copy-image'
+_IMPORT = 'api_image_import'
 
 
 class DeadTasks:
@@ -57,18 +58,15 @@ class DeadTasks:
 
     :param db_api: ``glance.db.get_api()``.
     :param context: of an administrator.
-    :param own_user: returns the id of the user that image placement asks
-        Glance as, or ``None`` if nobody knows or there is no placement; asked
-        only if a task waits.
+    :param few: how many tasks a glance-api processes at once at the least.
     """
 
-    def __init__(self, db_api, context, clock=time.monotonic,
-                 own_user=lambda: None):
+    def __init__(self, db_api, context, clock=time.monotonic, few=FEW):
         self._db = db_api
         self._context = context
         self._repo = db.TaskRepo(context, db_api)
         self._clock = clock
-        self._own_user = own_user
+        self._few = few
         self._pulses = task_pulses.TaskPulses(SILENT_SECONDS)
         self._waiting = task_pulses.TaskPulses(PENDING_SECONDS)
 
@@ -78,10 +76,12 @@ class DeadTasks:
         :raises Exception: what the database raises, for all of them; what is
             wrong with one is logged, and tried again the next time.
         """
+        # Tasks of all kinds have the same threads.
         processing = self._rows(_PROCESSING)
-        self._look_at(processing, self._pulses, self._judge)
-        may_wait = len(processing) >= FEW
-        self._look_at(self._own(self._rows(_PENDING)), self._waiting,
+        self._look_at(filter(_is_import, processing), self._pulses,
+                      self._judge)
+        may_wait = len(processing) >= self._few
+        self._look_at(filter(_is_import, self._rows(_PENDING)), self._waiting,
                       lambda task: may_wait or self._give_up(task))
 
     def _look_at(self, rows, seen, judge):
@@ -99,14 +99,8 @@ class DeadTasks:
     @database.retried
     def _rows(self, status):
         return self._db.task_get_all(
-            self._context, filters={'type': 'api_image_import',
-                                    'status': status},
-            limit=_MOST, sort_key='updated_at')
-
-    def _own(self, rows):
-        """Return those of some tasks that we have asked for."""
-        user = self._own_user() if rows else None
-        return [row for row in rows if user and row['user_id'] == user]
+            self._context, filters={'status': status}, limit=_MOST,
+            sort_key='updated_at')
 
     def _give_up(self, task):
         if task.status == _PENDING and _method(task) == _COPY:
@@ -180,6 +174,10 @@ class DeadTasks:
         self._repo.save(task)
 
 
+def _is_import(row):
+    return row['type'] == _IMPORT
+
+
 def _method(task):
     request = task.task_input.get('import_req') or {}
     return (request.get('method') or {}).get('name')
@@ -189,10 +187,10 @@ def _stores(task):
     return [store for store in task.task_input['backend'] if store]
 
 
-def of_this_glance(own_user):
+def of_this_glance(conf):
     """Return the tasks of the database of this glance-api.
 
-    :param own_user: see :class:`DeadTasks`.
+    :param conf: of Glance.
 
     ``None``, and an error is logged, if it is not a Glance that we know.
     """
@@ -203,7 +201,7 @@ def of_this_glance(own_user):
                   version.version_string(), '; '.join(found))
         return None
     return DeadTasks(db.get_api(), glance_context.get_admin_context(),
-                     own_user=own_user)
+                     few=min(FEW, conf.wsgi.task_pool_threads))
 
 
 def _reason(why, message, missing):

@@ -53,14 +53,6 @@ class ImageAPI:
         self._conf = conf
         self._adapter = None
 
-    def user_id(self):
-        """Return the id of the user that asks; ``None`` if nobody knows."""
-        try:
-            client, _base_url = self._connect()
-            return client.session.get_user_id()
-        except (ks_exceptions.ClientException, cfg.Error):
-            return None
-
     def get_image(self, image_id):
         """Return the image, or None when there is none (or none to see)."""
         try:

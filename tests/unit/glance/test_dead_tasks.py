@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """On Glance's own database, in memory."""
 
+import types
+
 import fixtures
 from glance.common import exception
 from glance import context as glance_context
@@ -61,12 +63,10 @@ class DeadTasksTest(testtools.TestCase):
         models.register_models(db_api.get_engine())
         self.context = glance_context.get_admin_context()
         self.clock = fakes.FakeClock()
-        self.own_user = 'service'
         self.tasks = self.make()
 
     def make(self, database=db_api):
-        return dead_tasks.DeadTasks(database, self.context, self.clock,
-                                    lambda: self.own_user)
+        return dead_tasks.DeadTasks(database, self.context, self.clock)
 
     def leave(self, message=MESSAGE, lock=TASK, task_id=TASK, **task):
         """Leave what a glance-api that was killed leaves."""
@@ -168,9 +168,9 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
         self.assertEqual('dcn0,dcn1,other', found[image_record.IMPORTING])
 
-    def leave_waiting(self, user_id='service', method='copy-image'):
+    def leave_waiting(self, method='copy-image'):
         """Leave a task whose glance-api was killed before its turn."""
-        self.leave(message=None, status='pending', user_id=user_id, input={
+        self.leave(message=None, status='pending', input={
             'image_id': IMAGE, 'import_req': {'method': {'name': method}},
             'backend': ['dcn7', 'dcn8']})
 
@@ -179,7 +179,7 @@ class DeadTasksTest(testtools.TestCase):
         self.clock.now += seconds
         self.tasks.look()
 
-    def test_one_of_ours_that_waits_for_its_turn(self):
+    def test_one_that_waits_for_its_turn(self):
         self.leave_waiting()
         self.wait(dead_tasks.PENDING_SECONDS - 1)
         self.assertEqual('pending', self.task()['status'])
@@ -201,20 +201,19 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('pending', self.task()['status'])
         self.assertEqual(TASK, self.properties()[copy_need.LOCK])
 
-    def test_one_of_somebody_else_that_waits(self):
-        self.check_left(user_id='somebody')
-
-    def test_one_of_nobody_that_waits(self):
-        self.check_left(user_id=None)
-
     def test_an_import_that_waits(self):
         self.check_left(method='web-download')
 
-    def test_nobody_knows_who_we_are(self):
-        self.own_user = None
-        self.check_left(user_id=None)
+    def test_threads_that_are_fewer(self):
+        self.tasks = dead_tasks.DeadTasks(db_api, self.context, self.clock,
+                                          few=1)
+        self.add_task('0', OTHER, type='location_import')
+        self.check_left()
+        db_api.task_update(self.context, OTHER, {'status': 'success'})
+        self.tasks.look()
+        self.assertEqual('failure', self.task()['status'])
 
-    def test_one_of_ours_while_others_are_processed(self):
+    def test_one_that_waits_while_others_are_processed(self):
         self.leave_waiting()
         for number in range(dead_tasks.FEW):
             self.add_task(f'{number}', f'{number}{OTHER[1:]}')
@@ -225,7 +224,7 @@ class DeadTasksTest(testtools.TestCase):
         self.tasks.look()
         self.assertEqual('failure', self.task()['status'])
 
-    def test_one_of_ours_that_begins_after_all(self):
+    def test_one_that_begins_after_all(self):
         self.leave_waiting()
         self.tasks.look()
         self.clock.now += dead_tasks.PENDING_SECONDS
@@ -360,9 +359,11 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('failure', self.task()['status'])
 
     def test_a_glance_that_nobody_knows(self):
-        self.assertIsNotNone(dead_tasks.of_this_glance(lambda: None))
+        self.conf = types.SimpleNamespace(wsgi=types.SimpleNamespace(
+            task_pool_threads=16))
+        self.assertIsNotNone(dead_tasks.of_this_glance(self.conf))
         self.useFixture(fixtures.MonkeyPatch(
             'glance.db.sqlalchemy.api.task_get_all', None))
-        self.assertIsNone(dead_tasks.of_this_glance(lambda: None))
+        self.assertIsNone(dead_tasks.of_this_glance(self.conf))
         self.assertIn('does not know this release (there is no glance.db',
                       self.log.output)
