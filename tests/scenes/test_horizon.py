@@ -17,6 +17,7 @@ from dcn_plugins.placement import job as steps
 from dcn_plugins.placement import job_progress
 from tests.integration import lab_case
 from tests.lab.services import etcd
+from tests.lab.services import glance
 from tests.lab.services import horizon
 from tests.lab.services import nova
 from tests.lab.services import settings
@@ -38,6 +39,7 @@ class PanelTest(lab_case.LabCase):
         cls.settings = {
             # No glance-api works on these.
             'jobs_url': f'{central}&namespace=/panel-{time.time():.0f}',
+            'policy_file': str(glance.policy_file(cls.lab)),
             'sites': {name: {'locks_url': etcd.coordination_url(
                 cls.lab, name)} for name in cls.lab.sites}}
         service = horizon.Horizon(
