@@ -54,9 +54,10 @@ OPTS = [
         help='Whether what Glance has left of deleted images is removed from '
              'the RBD stores of this process: Glance answers that an image is '
              'deleted, also if a store was away, whose copy stays for ever '
-             'then. Only copies that dcn_plugins has made, and that no '
-             'location names, go; the others are named in the log. With '
-             'false, dcn-scrub finds all of them.'),
+             'then. Only copies that dcn_plugins has made go, and names '
+             'without an image behind them, if no location names them; the '
+             'others are named in the log. With false, dcn-scrub finds all '
+             'of them.'),
 ]
 
 

@@ -8,9 +8,13 @@ says nothing. Marked is also who has done all that is ours, if Glance has
 nothing more to fill.
 
 A task that waits for its turn writes nothing at all. A copy-image is given up
-after a while, if no glance-api can have all hands full: its glance-api was
-killed between its answer and the beginning of the task, which locks the image
-for two hours otherwise. Whoever asked sees a failure that says so.
+after a while in which no glance-api can have had all hands full: its
+glance-api was killed between its answer and the beginning of the task, which
+locks the image for two hours otherwise. Whoever asked sees a failure that says
+so.
+
+Glance calls a task a success, and takes the lock of the image away then. If it
+is killed in between, the lock stays for an hour; nobody needs it, so it goes.
 
 Whoever is judged and lives after all is stopped by the loss of his lock: he
 looks at it before each row that he adds, and when his turn comes. So an error
@@ -23,6 +27,7 @@ from glance.common import exception
 from glance import context as glance_context
 from glance import db
 from oslo_log import log as logging
+from oslo_utils import timeutils
 
 from dcn_plugins.glance import database
 from dcn_plugins.glance import image_record
@@ -37,15 +42,20 @@ LOG = logging.getLogger(__name__)
 #: gone, so that whoever asks again is not told that the target is busy.
 SILENT_SECONDS = 45.0
 
-#: How long a task may wait for its turn, if fewer than so many tasks are
+#: How long a task may wait for its turn while fewer than so many tasks are
 #: processed anywhere: no glance-api has all hands full then. (16 at a time
 #: unless changed; if it is fewer than this, so many.)
 PENDING_SECONDS, FEW = 180.0, 4
 
+#: A task that has written nothing for so long is not processed any more.
+#: Glance leaves those that have died as they are.
+FORGOTTEN_SECONDS = 86400.0
+
 # Those that were written to last: who died a minute ago is among them, also
 # where thousands that died long ago were never cleared up.
-_MOST = 1000
+_MOST, _MOST_ENDED = 1000, 200
 _PENDING, _PROCESSING, _COPY = 'pending', 'processing', 'copy-image'
+_SUCCESS = 'success'
 _IMPORT = 'api_image_import'
 
 
@@ -69,6 +79,7 @@ class DeadTasks:
         self._few = few
         self._pulses = task_pulses.TaskPulses(SILENT_SECONDS)
         self._waiting = task_pulses.TaskPulses(PENDING_SECONDS)
+        self._ended = task_pulses.TaskPulses(SILENT_SECONDS)
 
     def look(self):
         """Look at all tasks, and clear up what is left of the dead.
@@ -80,9 +91,12 @@ class DeadTasks:
         processing = self._rows(_PROCESSING)
         self._look_at(filter(_is_import, processing), self._pulses,
                       self._judge)
-        may_wait = len(processing) >= self._few
-        self._look_at(filter(_is_import, self._rows(_PENDING)), self._waiting,
-                      lambda task: may_wait or self._give_up(task))
+        is_busy = sum(map(_is_fresh, processing)) >= self._few
+        # To wait counts from the last moment in which somebody was.
+        self._look_at(() if is_busy else filter(
+            _is_import, self._rows(_PENDING)), self._waiting, self._give_up)
+        self._look_at(filter(_is_import, self._rows(_SUCCESS, _MOST_ENDED)),
+                      self._ended, self._unlock)
 
     def _look_at(self, rows, seen, judge):
         pulses = {row['id']: row['updated_at'] for row in rows}
@@ -97,15 +111,22 @@ class DeadTasks:
                               task_id)
 
     @database.retried
-    def _rows(self, status):
+    def _rows(self, status, most=_MOST):
         return self._db.task_get_all(
-            self._context, filters={'status': status}, limit=_MOST,
+            self._context, filters={'status': status}, limit=most,
             sort_key='updated_at')
 
     def _give_up(self, task):
         if task.status == _PENDING and _method(task) == _COPY:
             self._clear(task, 'The glance-api that was asked has ended, or '
                               f'has not begun for {PENDING_SECONDS:.0f} s.')
+
+    def _unlock(self, task):
+        if task.status == _SUCCESS:
+            image_record.ImageRecord(
+                self._db, self._context,
+                task.task_input['image_id']).unlock(task.task_id)
+        self._ended.dismiss(task.task_id)
 
     def _judge(self, task):
         if (task.message or '').startswith(task_watch.MARK) or (
@@ -176,6 +197,13 @@ class DeadTasks:
 
 def _is_import(row):
     return row['type'] == _IMPORT
+
+
+def _is_fresh(row):
+    # By a wide margin, as clocks of hosts differ.
+    return timeutils.delta_seconds(
+        timeutils.normalize_time(row['updated_at']),
+        timeutils.utcnow()) < FORGOTTEN_SECONDS
 
 
 def _method(task):

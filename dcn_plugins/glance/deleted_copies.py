@@ -122,12 +122,16 @@ class DeletedCopies(rounds.Rounds):
             self._places = self._made_places()
         if not self._places:
             return
-        self._read()
-        for store in sorted(self._places):
+        ours = [store for store in sorted(self._places)
+                if self._is_ours(store)]
+        # One of all processes does that for a store.
+        if ours:
+            self._read()
+        for store in ours:
             due = self._due(store)
             if self._stopped.is_set():
                 return
-            if due and self._is_ours(store):
+            if due:
                 self._look(store, due)
 
     def _read(self):

@@ -113,7 +113,8 @@ class DriftRepair:
             return _LAST
         store, found = self._store(finding), _image_of(finding, facts)
         # Else the next copy would go on with it, if anybody asked for one.
-        if found.record is not None:
+        if found.record is not None and (
+                found.record.image_id == drift_rules.stem(found.name)):
             named = store.finish_name(finding.pool, found)
             if named is not None:
                 return self._discard(finding, facts, named)

@@ -37,7 +37,7 @@ class ImageFacts:
     def live(self):
         """Return all images that are not deleted, by id."""
         return {row['id']: self._image(row) for row in self._rows(
-            {'deleted': False}, 'created_at')}
+            {'deleted': False})}
 
     def known(self, ids):
         """Return those of some images that there are, or were, by id.
@@ -58,25 +58,25 @@ class ImageFacts:
             moment, datetime.timezone.utc).replace(tzinfo=None)
         return {row['id']: _seconds(row['deleted_at'])
                 for row in self._rows({'deleted': True,
-                                       'changes-since': since}, 'updated_at')}
+                                       'changes-since': since})}
 
-    def _rows(self, filters, sort_key):
+    def _rows(self, filters):
         marker = None
         while True:
             # The database takes some of the filters out.
-            page = self._page({'visibility': 'all', **filters}, sort_key,
-                              marker)
+            page = self._page({'visibility': 'all', **filters}, marker)
             yield from page
             if len(page) < _PAGE:
                 return
             marker = page[-1]['id']
 
     @database.retried
-    def _page(self, filters, sort_key, marker):
-        # An administrator may go on behind an image that was deleted.
+    def _page(self, filters, marker):
+        # An administrator may go on behind an image that was deleted. What it
+        # is sorted by must not change from page to page.
         return self._db.image_get_all(
             self._context, filters=dict(filters), marker=marker, limit=_PAGE,
-            sort_key=[sort_key, 'id'], sort_dir=['asc', 'asc'])
+            sort_key=['created_at', 'id'], sort_dir=['asc', 'asc'])
 
     @database.retried
     def _row(self, image_id):

@@ -3,6 +3,7 @@
 
 import threading
 
+from oslo_db import exception as db_exception
 from oslo_log import log as logging
 
 from dcn_plugins import exceptions
@@ -10,7 +11,8 @@ from dcn_plugins.glance import lazy_thread
 
 LOG = logging.getLogger(__name__)
 
-_AWAY = (exceptions.CopyError, exceptions.EtcdError, exceptions.LockError)
+_AWAY = (exceptions.CopyError, exceptions.EtcdError, exceptions.LockError,
+         db_exception.DBError)
 
 
 class Rounds:

@@ -68,7 +68,7 @@ class StackedCloudTest(lab_case.LabCase):
         self.assertEqual(
             f'images/{self.image}@snap', self.user.parent(
                 self.near, 'volumes', f'volume-{volume.id}'))
-        # Four computes in three sites: the first has two.
+        # Four computes in three sites, or more: the first has two.
         free = self.server(host=self.stack.hosts_of(layouts.CENTRAL)[0],
                            image_id=self.image)
         moved = self.user.migrate(free.id)

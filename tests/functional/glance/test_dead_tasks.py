@@ -13,6 +13,7 @@ import types
 
 import fixtures
 from glance.api import common
+from glance.async_.flows import api_image_import
 from glance import context as glance_context
 from glance.db.sqlalchemy import api as db_api
 from glance import domain
@@ -215,6 +216,15 @@ class KilledTest(DeadTasksCase):
         self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
         self.check_retry(image_id, 'dcn1')
 
+    def test_between_the_success_and_the_lock(self):
+        image_id = self.upload_to('central')
+        self.killed(image_id, 'dcn0', before=(
+            api_image_import.ImportActionWrapper, 'drop_lock_for_task'))
+        self.check_locked(image_id, 'dcn1')
+        self.pass_away()
+        self.assertEqual('success', self.task(image_id)['status'])
+        self.check_retry(image_id, 'dcn1')
+
     def test_after_the_last_beat_stores_of_glance_are_left_to_it(self):
         image_id = self.upload_to('central')
         self.killed(image_id, 'store2', 'dcn0',
@@ -302,6 +312,32 @@ class LivingTest(DeadTasksCase):
         self.assertEqual([image_id], self.images_in('dcn0'))
         self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
         self.assertEqual(('', ''), self.bookkeeping(image_id))
+
+    def test_one_that_stands_still_after_its_last_beat(self):
+        image_id = self.upload_to('central')
+        is_there, go_on = threading.Event(), threading.Event()
+        self.addCleanup(go_on.set)
+        delete = api_image_import._DeleteFromFS.execute
+
+        # taskflow goes by the names of its parameters.
+        def late(task, file_path):
+            is_there.set()
+            go_on.wait(glance_api.WAIT_SECONDS)
+            return delete(task, file_path)
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'glance.async_.flows.api_image_import._DeleteFromFS.execute',
+            late))
+        self.ask(image_id, 'dcn0')
+        self.wait_for(is_there.is_set, 'the last beat')
+        self.pass_away()
+        self.check_failure(image_id)
+        self.patch(image_id, 'add', '/meanwhile', 'x')
+        go_on.set()
+        self.end(1)
+        self.assertEqual('x', self.image(image_id)['meanwhile'])
+        self.assertEqual({'central', 'dcn0'}, self.stores_of(image_id))
+        self.assertEqual('failure', self.task(image_id)['status'])
 
     def test_one_that_has_come_to_the_stores_of_glance(self):
         image_id = self.upload_to('central')

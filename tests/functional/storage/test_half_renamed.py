@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deletions of volumes with clones that were interrupted while renaming."""
 
+import fixtures
 import testtools
 
 from dcn_plugins.ceph import bindings
@@ -56,6 +57,56 @@ class HalfRenamedTest(testtools.TestCase):
         self.lead()
         self.enter()
         self.assertGone()
+
+    def finish(self):
+        return half_renamed.finish(self.ioctx, self.volume.name, self.deleted)
+
+    def assertNamed(self):
+        """See that it has the new name, and that only."""
+        rbd = bindings.rbd()
+        self.assertEqual({self.deleted}, {self.volume.name, self.deleted}
+                         & set(self.service.names()[0]))
+        with rbd.Image(self.ioctx, self.deleted, read_only=True):
+            pass
+        self.assertRaises(rbd.ImageNotFound, rbd.Image, self.ioctx,
+                          self.volume.name, read_only=True)
+        self.assertFalse(self.finish())
+        rbd.RBD().rename(self.ioctx, self.deleted, self.volume.name)
+
+    def test_finished_before_the_directory_knows(self):
+        self.lead()
+        self.assertTrue(self.finish())
+        self.assertNamed()
+
+    def test_finished_after_the_directory_knows(self):
+        self.lead()
+        self.enter()
+        self.assertTrue(self.finish())
+        self.assertNamed()
+
+    def test_finished_by_somebody_else_meanwhile(self):
+        self.lead()
+
+        def is_listed(ioctx, name):
+            self.useFixture(fixtures.MonkeyPatch(
+                'dcn_plugins.ceph.half_renamed._is_listed', lambda *_: False))
+            self.assertTrue(self.finish())
+            return False
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.ceph.half_renamed._is_listed', is_listed))
+        self.assertTrue(self.finish())
+        self.assertNamed()
+
+    def test_none_is_finished_that_is_somebody_elses(self):
+        rbd = bindings.rbd()
+        self.assertFalse(self.finish())
+        rbd.RBD().create(self.ioctx, self.deleted, 1 << 20)
+        self.addCleanup(rbd.RBD().remove, self.ioctx, self.deleted)
+        self.assertFalse(self.finish())
+        self.assertEqual({self.volume.name, self.deleted},
+                         {self.volume.name, self.deleted}
+                         & set(self.service.names()[0]))
 
     def test_what_is_somebody_elses_is_left_alone(self):
         rbd = bindings.rbd()

@@ -210,7 +210,7 @@ class DeadTasksTest(testtools.TestCase):
         self.add_task('0', OTHER, type='location_import')
         self.check_left()
         db_api.task_update(self.context, OTHER, {'status': 'success'})
-        self.tasks.look()
+        self.wait()
         self.assertEqual('failure', self.task()['status'])
 
     def test_one_that_waits_while_others_are_processed(self):
@@ -219,10 +219,38 @@ class DeadTasksTest(testtools.TestCase):
             self.add_task(f'{number}', f'{number}{OTHER[1:]}')
         self.wait()
         self.assertEqual('pending', self.task()['status'])
+        # Who goes on with the next one is not busy for a moment.
         db_api.task_update(self.context, f'0{OTHER[1:]}',
                            {'status': 'success'})
+        self.wait(dead_tasks.PENDING_SECONDS - 1)
+        self.assertEqual('pending', self.task()['status'])
+        self.clock.now += 1
         self.tasks.look()
         self.assertEqual('failure', self.task()['status'])
+
+    def test_tasks_that_died_long_ago_keep_nobody_waiting(self):
+        self.leave_waiting()
+        for number in range(dead_tasks.FEW):
+            self.add_task('', f'{number}{OTHER[1:]}', type='location_import')
+        self.wait()
+        self.assertEqual('pending', self.task()['status'])
+        with db_api.get_engine().begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE tasks SET updated_at = '2020-01-01 00:00:00' "
+                "WHERE type = 'location_import'")
+        self.wait()
+        self.assertEqual('failure', self.task()['status'])
+
+    def test_a_success_that_has_its_lock_still(self):
+        self.leave(status='success')
+        self.pass_away(self.tasks)
+        self.assertNotIn(copy_need.LOCK, self.properties())
+        self.assertEqual('success', self.task()['status'])
+
+    def test_a_success_spares_the_lock_of_another(self):
+        self.leave(status='success', lock=OTHER)
+        self.pass_away(self.tasks)
+        self.assertEqual(OTHER, self.properties()[copy_need.LOCK])
 
     def test_one_that_begins_after_all(self):
         self.leave_waiting()

@@ -9,6 +9,7 @@ import testtools
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import drift
+from dcn_plugins.imagecopy import record
 from dcn_plugins.imagecopy import stored_image
 from tests.unit.glance import drift_case as case
 
@@ -102,6 +103,15 @@ class DriftRepairTest(testtools.TestCase):
         self.assertTrue(self.repair(drift.PARTIALS).is_repaired)
         self.assertEqual({}, self.pool)
         self.assertEqual([], self.world.found())
+
+    def test_a_copy_by_hand_with_another_name(self):
+        self.half_named()
+        name = f'{self.image_id}.dcn-partial'
+        self.world.change('dcn0', name, record=record.Record(
+            case.ident(2), 'F/p/1@2', case.SIZE, 1))
+        self.world.add(2)
+        self.assertFalse(self.repair(*ALL).is_repaired)
+        self.assertEqual({name, case.ident(2)}, set(self.pool))
 
     def test_such_a_one_that_is_registered_meanwhile(self):
         self.half_named()
