@@ -15,6 +15,8 @@ so.
 
 Glance calls a task a success, and takes the lock of the image away then. If it
 is killed in between, the lock stays for an hour; nobody needs it, so it goes.
+And a request that was under way when a task ended may bring back that the
+image is on its way to a store: so nobody scrubs it any more.
 
 Whoever is judged and lives after all is stopped by the loss of his lock: he
 looks at it before each row that he adds, and when his turn comes. So an error
@@ -55,7 +57,7 @@ FORGOTTEN_SECONDS = 86400.0
 # where thousands that died long ago were never cleared up.
 _MOST, _MOST_ENDED = 1000, 200
 _PENDING, _PROCESSING, _COPY = 'pending', 'processing', 'copy-image'
-_SUCCESS = 'success'
+_ENDED = ('success', 'failure')
 _IMPORT = 'api_image_import'
 
 
@@ -95,8 +97,9 @@ class DeadTasks:
         # To wait counts from the last moment in which somebody was.
         self._look_at(() if is_busy else filter(
             _is_import, self._rows(_PENDING)), self._waiting, self._give_up)
-        self._look_at(filter(_is_import, self._rows(_SUCCESS, _MOST_ENDED)),
-                      self._ended, self._unlock)
+        self._look_at([row for status in _ENDED
+                       for row in self._rows(status, _MOST_ENDED)
+                       if _is_import(row)], self._ended, self._settle)
 
     def _look_at(self, rows, seen, judge):
         pulses = {row['id']: row['updated_at'] for row in rows}
@@ -121,11 +124,15 @@ class DeadTasks:
             self._clear(task, 'The glance-api that was asked has ended, or '
                               f'has not begun for {PENDING_SECONDS:.0f} s.')
 
-    def _unlock(self, task):
-        if task.status == _SUCCESS:
-            image_record.ImageRecord(
-                self._db, self._context,
-                task.task_input['image_id']).unlock(task.task_id)
+    def _settle(self, task):
+        record = image_record.ImageRecord(
+            self._db, self._context, task.task_input['image_id'])
+        record.unlock(task.task_id)
+        try:
+            record.settle(_stores(task))
+        except exception.NotFound:
+            # Its image has been deleted.
+            pass
         self._ended.dismiss(task.task_id)
 
     def _judge(self, task):

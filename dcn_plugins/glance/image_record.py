@@ -46,6 +46,19 @@ class ImageRecord:
         """Say that an image is no longer on its way, and where it failed."""
         self._merge(ended=set(stores), failed=set(failed))
 
+    def settle(self, stores):
+        """Say that an image is not on its way to stores, unless it is locked.
+
+        Glance writes the whole image back for each request that changes it,
+        and so brings back what was noted when the request has read it, also
+        if the task has ended meanwhile.
+
+        :raises ImageNotFound: if the image has been deleted.
+        """
+        image = self._read()
+        if not properties(image).get(copy_need.LOCK):
+            self._change(image, ended=set(stores))
+
     def is_untouched(self, stores):
         """Say whether nothing has been noted of any of these stores.
 

@@ -10,10 +10,12 @@ from tests.integration import lab_case
 from tests.lab import catalogue
 from tests.lab import deadline
 from tests.lab import layout as layouts
+from tests.lab.services import nova
 
 NUMBER = 20
-_SIZE, _DATA, _PLACE = 256 << 20, 192 << 20, 8 << 20
-# Of what a line may carry beside the data.
+_SIZE, _DATA, _PLACE = 512 << 20, 384 << 20, 8 << 20
+# Of what a line may carry beside the data: the headers of packets are 4 %, and
+# all that the services of the site are told meanwhile counts as well.
 _OVERHEAD = 0.05
 _SECONDS = 600
 
@@ -106,9 +108,28 @@ class ServersTest(BurstCase):
         self.assert_one_transfer(lambda: self.boot(made))
         self.assert_clones('vms', [f'{one}_disk' for one in made])
 
+    def make_room(self, ratio):
+        """Have placement take so many vCPUs of the site for each real one.
+
+        nova-compute keeps what it finds there.
+
+        :return: the ratio before.
+        """
+        placement = self.user.cloud.placement
+        hosts = [nova.compute_host(self.near, number)
+                 for number in range(nova.computes(self.lab, self.near))]
+        for provider in placement.resource_providers():
+            if provider.name in hosts:
+                path = f'/resource_providers/{provider.id}/inventories/VCPU'
+                told = placement.get(path).json()
+                openstack.exceptions.raise_from_response(placement.put(
+                    path, json={**told, 'allocation_ratio': ratio}))
+        return told['allocation_ratio']
+
     def boot(self, made):
         compute = self.user.cloud.compute
         self.allow(compute, instances=2 * NUMBER, cores=2 * NUMBER)
+        self.addCleanup(self.make_room, self.make_room(float(NUMBER)))
         self.addCleanup(lambda: self.user.delete_server(
             *made, seconds=_SECONDS))
         flavor = compute.find_flavor(catalogue.FLAVOR)

@@ -249,8 +249,30 @@ class DeadTasksTest(testtools.TestCase):
 
     def test_a_success_spares_the_lock_of_another(self):
         self.leave(status='success', lock=OTHER)
+        before = self.properties()
         self.pass_away(self.tasks)
-        self.assertEqual(OTHER, self.properties()[copy_need.LOCK])
+        self.assertEqual(before, self.properties())
+
+    def check_brought_back(self, status):
+        self.leave(status=status)
+        db_api.image_delete_property_atomic(IMAGE, copy_need.LOCK, TASK)
+        self.assertEqual('dcn0,dcn1,other',
+                         self.properties()[image_record.IMPORTING])
+        self.pass_away(self.tasks)
+        self.assertEqual('other', self.properties()[image_record.IMPORTING])
+        self.assertEqual('dcn9', self.properties()[image_record.FAILED])
+
+    def test_what_a_request_has_brought_back_of_a_success(self):
+        self.check_brought_back('success')
+
+    def test_what_a_request_has_brought_back_of_a_failure(self):
+        self.check_brought_back('failure')
+
+    def test_an_image_that_was_deleted_after_its_task(self):
+        self.leave(status='success')
+        db_api.image_destroy(self.context, IMAGE)
+        self.pass_away(self.tasks)
+        self.assertNotIn('was not cleared up', self.log.output)
 
     def test_one_that_begins_after_all(self):
         self.leave_waiting()
