@@ -6,14 +6,13 @@ The lab has one edge more afterwards.
 
 import subprocess
 
+from dcn_plugins.osc import site
+from dcn_plugins.osc import site_check
+from dcn_plugins.osc import site_probe
 from tests.integration import lab_case
 from tests.lab.services import etcd
 from tests.lab.services import nova
 from tests.scenes import test_pane
-
-from dcn_plugins.osc import site
-from dcn_plugins.osc import site_check
-from dcn_plugins.osc import site_probe
 
 _SERVICE_SECONDS = ('--site-seconds', '20', '--service-seconds', '60')
 
