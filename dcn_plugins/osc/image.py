@@ -114,7 +114,8 @@ class CopyImage(command.Lister):
     """Have Glance copy an image to stores or sites that lack it.
 
     What is there already is not copied again. With --wait it ends when all
-    copies have ended, and fails if one of them has.
+    copies have ended, and fails if one of them has; while Glance does
+    something else with the image it waits, too, instead of failing.
     """
 
     def get_parser(self, prog_name):
@@ -144,7 +145,7 @@ class CopyImage(command.Lister):
                                     found.chosen_stores,
                                     parsed_args.service_seconds)
         copy.refuse_forbidden(found.client.policy, image, found.stores)
-        copy.request(image)
+        copy.request(image, is_patient=parsed_args.wait)
         if parsed_args.wait:
             copy.wait(parsed_args.wait_seconds, self.log.warning)
         return ('Store', 'State'), copy.result()

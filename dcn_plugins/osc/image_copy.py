@@ -33,6 +33,8 @@ class ImageCopy:
         self._sleep = sleep
         self._asked = ()
         self._states = {}
+        # Whether Glance has something else to do with the image first.
+        self._is_held = self._is_held_told = False
         # That an earlier import has failed says nothing of this one.
         self._stale = set()
 
@@ -57,9 +59,12 @@ class ImageCopy:
                     'Allowed are ' + ', '.join(
                         sorted(set(stores) - found.forbidden)))
 
-    def request(self, image):
+    def request(self, image, is_patient=False):
         """Ask Glance for copies to the stores that lack the image.
 
+        :param is_patient: whether :meth:`wait` asks again if Glance does
+            something else with the image now, such as a copy that a command
+            has asked for that was killed.
         :raises ServiceError: if Glance refuses.
         """
         present = site_facts.stores_of(image)
@@ -69,13 +74,26 @@ class ImageCopy:
         self._asked = tuple(store for store in self._stores
                             if store not in present)
         if self._asked:
-            self._cloud.copy_image(self._image_id, self._asked, self._seconds)
+            self._ask(image, self._asked, is_patient)
+
+    def _ask(self, image, stores, is_patient):
+        try:
+            self._cloud.copy_image(self._image_id, stores, self._seconds)
+        except exceptions.ServiceError as exc:
+            # Of an image that is not active the same is said, for ever.
+            if not (is_patient and exc.status == 409
+                    and image.get('status') == 'active'):
+                raise
+            self._is_held = True
+        else:
+            self._is_held = False
 
     def wait(self, seconds, say):
         """Wait until each copy is there or has failed.
 
         :param say: called with a line for each change.
         :raises NotDone: if a copy has failed, or if the time is over.
+        :raises ServiceError: if Glance refuses what it had no time for before.
         """
         ends_at = self._clock() + seconds
         while not self._look(say):
@@ -83,8 +101,7 @@ class ImageCopy:
                 raise exceptions.NotDone(
                     f'image {self._image_id} is not in '
                     f'{", ".join(self._in_state("requested", "copying"))} '
-                    f'after {seconds:g} s', 'Glance goes on: see "openstack '
-                    f'dcn image show {self._image_id}"')
+                    f'after {seconds:g} s', self._late())
             self._sleep(min(LOOK_SECONDS,
                             max(0.0, ends_at - self._clock())))
         failed = self._in_state('failed')
@@ -93,6 +110,14 @@ class ImageCopy:
                 f'the copy of image {self._image_id} to {", ".join(failed)} '
                 'has failed', 'See the log of glance-api for the reason, and '
                 'ask again: what is there is not copied again')
+
+    def _late(self):
+        if self._is_held:
+            return ('Glance did something else with it all the time: see '
+                    f'"openstack dcn image show {self._image_id}", and ask '
+                    'again')
+        return ('Glance goes on: see "openstack dcn image show '
+                f'{self._image_id}"')
 
     def result(self):
         """Return the pairs of store and state."""
@@ -116,7 +141,28 @@ class ImageCopy:
             if state != self._states[store]:
                 self._states[store] = state
                 say(f'{store}: {state} ({self._count()})')
+        if self._is_held:
+            self._ask_again(image, say)
         return not self._in_state('requested', 'copying')
+
+    def _ask_again(self, image, say):
+        """Ask for what nobody is copying by now."""
+        if not self._is_held_told:
+            self._is_held_told = True
+            say('Glance does something else with the image first')
+        importing = _names(image.get(_IMPORTING))
+        stores = tuple(store for store in self._in_state('requested',
+                                                         'copying')
+                       if store not in importing)
+        if not stores:
+            return
+        try:
+            self._ask(image, stores, is_patient=True)
+        except exceptions.ServiceError as exc:
+            if exc.status and 400 <= exc.status < 500:
+                raise
+            # It is asked again, as long as there is time.
+            say(str(exc))
 
     def _state(self, image, store, failed):
         if store in site_facts.stores_of(image):
@@ -124,8 +170,14 @@ class ImageCopy:
         if store in _names(image.get(_IMPORTING)):
             self._stale.discard(store)
             return 'copying'
-        return ('failed' if store in failed - self._stale
-                else self._states[store])
+        if store not in failed - self._stale:
+            return self._states[store]
+        if not self._is_held:
+            return 'failed'
+        # Nor does that of a copy that another one has asked for: ours is not
+        # even begun.
+        self._stale.add(store)
+        return 'requested'
 
     def _count(self):
         return (f'{len(self._in_state("present"))} of {len(self._states)} '

@@ -141,7 +141,7 @@ class DrainSite(verdict_lister.VerdictLister):
                 image = client.cloud.get_image(one.id,
                                                arguments.service_seconds)
                 copy.refuse_forbidden(client.policy, image, known)
-                copy.request(image)
+                copy.request(image, is_patient=True)
             except exceptions.DCNError as exc:
                 yield self._failed(one, exc)
             else:
@@ -153,7 +153,7 @@ class DrainSite(verdict_lister.VerdictLister):
             try:
                 copy.wait(max(0.0, left), lambda line, one=one: self.log.info(
                     'image %s: %s', one.id, line))
-            except exceptions.NotDone as exc:
+            except exceptions.DCNError as exc:
                 yield self._failed(one, exc)
             else:
                 yield 'copy image', one.id, what, 'done'

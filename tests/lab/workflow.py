@@ -129,6 +129,12 @@ class Workflow:
             f'snapshot {made.id}', 'available',
             lambda: self.cloud.block_storage.get_snapshot(made.id), seconds)
 
+    def delete_volume_snapshot(self, *snapshot_ids, seconds=90):
+        """Delete snapshots of volumes and wait until they are gone."""
+        storage = self.cloud.block_storage
+        self._delete('snapshot', storage.delete_snapshot,
+                     storage.get_snapshot, snapshot_ids, seconds)
+
     def upload_volume(self, volume_id, name, seconds=180):
         """Upload a volume, in use or not, to an image at its site."""
         answer = self.cloud.block_storage.post(

@@ -151,12 +151,16 @@ class ImageTest(pane_case.PaneCase):
 class Story:
     """A Glance that tells one state of an image after the other."""
 
-    def __init__(self, *states):
+    def __init__(self, *states, refused=()):
         self.states = list(states)
+        self.refused = list(refused)
         self.asked = []
 
     def copy_image(self, image_id, stores, seconds):
         self.asked.append(stores)
+        status = self.refused.pop(0) if self.refused else None
+        if status:
+            raise exceptions.ServiceError('Glance', 'x', 'y', status)
 
     def get_image(self, image_id, seconds):
         found = self.states.pop(0) if len(self.states) > 1 else (
@@ -164,12 +168,12 @@ class Story:
         if isinstance(found, Exception):
             raise found
         return dict(zip(('stores', image_copy._IMPORTING,
-                         image_copy._FAILED), found))
+                         image_copy._FAILED, 'status'), (*found, 'active')))
 
 
 class WaitTest(pane_case.PaneCase):
 
-    def copy(self, story, before=('central', '', '')):
+    def copy(self, story, before=('central', '', ''), is_patient=False):
         self.now = 0.0
         self.said = []
 
@@ -178,7 +182,7 @@ class WaitTest(pane_case.PaneCase):
 
         made = image_copy.ImageCopy(story, 'i', ('dcn0', 'dcn1'), 1,
                                     lambda: self.now, sleep)
-        made.request(Story(before).get_image('i', 1))
+        made.request(Story(before).get_image('i', 1), is_patient)
         return made
 
     def test_progress(self):
@@ -226,3 +230,67 @@ class WaitTest(pane_case.PaneCase):
         caught = self.assertRaises(exceptions.NotDone, made.wait, 60,
                                    self.said.append)
         self.assertIn('was deleted', str(caught))
+
+    def test_glance_does_something_else_first(self):
+        story = Story(('central', 'other', ''), ('central', '', ''),
+                      ('central', 'dcn0,dcn1', ''),
+                      ('central,dcn0,dcn1', '', ''), refused=(409, 409))
+        made = self.copy(story, is_patient=True)
+        made.wait(60, self.said.append)
+        self.assertEqual([('dcn0', 'dcn1')] * 3, story.asked)
+        self.assertEqual('Glance does something else with the image first',
+                         self.said[0])
+        self.assertEqual(1, sum('something else' in line
+                                for line in self.said))
+
+    def test_what_is_copied_already_is_not_asked_for(self):
+        """A command that was killed has asked for a part of it."""
+        story = Story(('central', 'dcn0', ''), ('central,dcn0', '', ''),
+                      ('central,dcn0', 'dcn1', ''),
+                      ('central,dcn0,dcn1', '', ''), refused=(409, 409))
+        made = self.copy(story, is_patient=True)
+        made.wait(60, self.said.append)
+        self.assertEqual([('dcn0', 'dcn1'), ('dcn1',), ('dcn1',)],
+                         story.asked)
+
+    def test_a_copy_of_another_that_went_away(self):
+        """Its glance-api was killed: nobody copies, and nothing says so."""
+        story = Story(('central', 'dcn0,dcn1', ''), ('central', '', ''),
+                      ('central,dcn0,dcn1', '', ''), refused=(409,))
+        made = self.copy(story, is_patient=True)
+        made.wait(60, self.said.append)
+        self.assertEqual([('dcn0', 'dcn1')] * 2, story.asked)
+
+    def test_a_copy_of_another_that_fails(self):
+        story = Story(('central', 'dcn0,dcn1', ''),
+                      ('central,dcn0', '', 'dcn1'),
+                      ('central,dcn0', 'dcn1', ''),
+                      ('central,dcn0', '', 'dcn1'), refused=(409,))
+        made = self.copy(story, is_patient=True)
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 60,
+                                   self.said.append)
+        self.assertIn('to dcn1 has failed', str(caught))
+        self.assertEqual([('dcn0', 'dcn1'), ('dcn1',)], story.asked)
+
+    def test_glance_never_gets_to_it(self):
+        made = self.copy(Story(('central', '', ''), refused=(409,) * 99),
+                         is_patient=True)
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 10,
+                                   self.said.append)
+        self.assertIn('did something else with it all the time', str(caught))
+
+    def test_it_refuses_later(self):
+        made = self.copy(Story(('central', '', ''), refused=(409, 500, 403)),
+                         is_patient=True)
+        caught = self.assertRaises(exceptions.ServiceError, made.wait, 10,
+                                   self.said.append)
+        self.assertEqual(403, caught.status)
+        self.assertEqual('Glance: x. y', self.said[1])
+
+    def test_an_image_that_is_not_active_is_not_waited_for(self):
+        story = Story(refused=(409,))
+        made = image_copy.ImageCopy(story, 'i', ('dcn0',), 1)
+        caught = self.assertRaises(
+            exceptions.ServiceError, made.request,
+            {'stores': 'central', 'status': 'deactivated'}, is_patient=True)
+        self.assertEqual(409, caught.status)

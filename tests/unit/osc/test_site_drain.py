@@ -110,7 +110,7 @@ class DrainTest(DrainCase):
     def test_one_image_that_fails_spares_the_others(self):
         first = self.cloud.add_image('first', ['dcn1'])
         second = self.cloud.add_image('second', ['dcn1'])
-        self.cloud.failures = {f'{first["id"]}/import': 409}
+        self.cloud.failures = {f'{first["id"]}/import': 403}
         self.assertEqual(
             {(first['id'], 'failed'), (second['id'], 'done')},
             {(row['Target'], row['State'])

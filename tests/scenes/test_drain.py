@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A site with servers and volumes is drained, and the command killed twice."""
+
+import json
+import subprocess
+
+from dcn_plugins.osc import site_cordon
+from dcn_plugins.osc import site_drain
+from tests.integration import lab_case
+from tests.lab.services import nova
+from tests.scenes import test_pane
+
+_IMAGES = 3
+_TARGET = 'central'
+_SLOW_KBIT = 4000
+
+
+class DrainTest(test_pane.PaneCase):
+
+    def setUp(self):
+        super().setUp()
+        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
+        self.line = self.cloud[f'wan-{self.far}']
+        self.addCleanup(self.line.tell, f'rate {self.lab.wan.rate_kbit}')
+
+    def test_killed_twice(self):
+        site = self.far
+        self.addCleanup(self.table, site_cordon.UncordonSite, site)
+        images = [self.import_image([site]) for _ in range(_IMAGES)]
+        servers = [self.user.server(self.name(), zone=site, image_id=image)
+                   for image in images[:2]]
+        for server in servers:
+            self.addCleanup(self.user.delete_server, server.id)
+        volumes = [self.volume(site), self.volume(site, image_id=images[0])]
+        snapshot = self.user.volume_snapshot(self.name(), volumes[0].id)
+        self.addCleanup(self.user.delete_volume_snapshot, snapshot.id)
+        expected = {
+            *(('copy image', image, 'done') for image in images),
+            *(('server', server.id, 'stays') for server in servers),
+            *(('volume', volume.id, 'stays') for volume in volumes),
+            ('snapshot', snapshot.id, 'stays')}
+
+        self.killed(site, lambda: self.disabled(site))
+        # So slow that the copies of some megabytes take a minute.
+        self.line.tell(f'rate {_SLOW_KBIT}')
+        self.killed(site, lambda: all(map(self.is_on_its_way, images)))
+        self.assertEqual(nova.computes(self.lab, site),
+                         len(self.disabled(site)))
+        # Glance has not ended what the one that was killed has asked for.
+        ran = self.drain(site)
+        self.addCleanup(ran.kill)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            self.fail(ran.communicate(timeout=8))
+        self.line.tell(f'rate {self.lab.wan.rate_kbit}')
+        output, errors = ran.communicate(timeout=300)
+        print(output, errors, flush=True)
+        self.assertEqual(0, ran.returncode, f'{output}\n{errors}')
+        self.assertEqual(expected, {
+            (row['Step'], row['Target'], row['State'])
+            for row in json.loads(output)})
+        for image in images:
+            self.assertEqual(sorted([site, _TARGET]),
+                             self.user.stores(image))
+        # Once more: what there was to do is done.
+        self.assertEqual({'stays'}, {row['State'] for row in self.table(
+            site_drain.DrainSite, site)})
+
+    def disabled(self, site):
+        """Return the nova-computes of a site that are disabled."""
+        return [found.host for found in self.user.cloud.compute.services()
+                if found.status == 'disabled'
+                and found.host.startswith(f'{site}-')]
+
+    def is_on_its_way(self, image_id):
+        image = self.user.cloud.image.get(f'/images/{image_id}').json()
+        return _TARGET in image.get('os_glance_importing_to_stores', '')
+
+    def drain(self, site):
+        return subprocess.Popen(
+            [self.lab.program('openstack'), '--os-dcn-config-file',
+             self.config(), 'dcn', 'site', 'drain', site, '--to', _TARGET,
+             '--service-seconds', '60', '-f', 'json'],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def killed(self, site, is_time):
+        """Kill the command as soon as it is time; it has not ended then."""
+        ran = self.drain(site)
+        self.addCleanup(ran.kill)
+        try:
+            lab_case.deadline.wait(f'drain of {site}', is_time, 120, 0.1)
+            self.assertIsNone(ran.poll())
+        finally:
+            ran.kill()
+            ran.communicate()
