@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Say how far the copies of one image are, for the message of its task."""
 
+from dcn_plugins.imagecopy import progress_text
+
 _MIB = 1 << 20
 
 
@@ -17,29 +19,15 @@ class CopyProgress:
 
     def take(self, progress):
         """Note a ``Progress``; may be called by any thread."""
-        self._texts[progress.store] = _text(progress)
+        self._texts[progress.store] = progress_text.text_of(progress)
 
     def end(self, store, text):
         """Note what has become of a store."""
         self._texts[store] = text
 
     def __str__(self):
-        return '; '.join(f'{store} {text}'
-                         for store, text in self._texts.items())
-
-
-def _text(progress):
-    """Return ``53% 540/1024 MiB 118 MB/s ETA 4s``, or only the step."""
-    if progress.step != 'pump' or not progress.total_bytes:
-        return progress.step
-    left = max(progress.total_bytes - progress.done_bytes, 0)
-    parts = [f'{100 * progress.done_bytes // progress.total_bytes}%',
-             f'{progress.done_bytes // _MIB}/{progress.total_bytes // _MIB}'
-             ' MiB',
-             f'{progress.bytes_per_second / 1e6:.0f} MB/s']
-    if progress.bytes_per_second > 0:
-        parts.append(f'ETA {left / progress.bytes_per_second:.0f}s')
-    return ' '.join(parts)
+        return progress_text.SEPARATOR.join(
+            f'{store} {text}' for store, text in self._texts.items())
 
 
 def ended(result):

@@ -23,6 +23,9 @@
 ``partials``  what is left of copies that nobody goes on with
 ============  ============================================================
 
+``progress_text`` has how far a copy is in words, which the message of a task
+carries to who waits for it (pure).
+
 For whoever looks after images: ``inventory`` says what a pool has,
 ``content`` compares an image with the hash that it should have, and
 ``stored_image`` has what both of them tell (pure).

@@ -67,7 +67,8 @@ Images, jobs, locks:
 ``named_image``     the image and the stores that somebody names
 ``image_matrix``    which image is in which store, or on its way (pure)
 ``image_reading``   what Glance and etcd say of images
-``image_copy``      one request for copies, and how it goes on
+``image_copy``      requests for copies, and how they go on
+``copy_view``       what somebody sees who waits for them
 ``image``           ``dcn image list|show|copy|policy explain``
 ``image_eviction``  one request for a removal, and what becomes of it
 ``image_evict``     ``dcn image evict``

@@ -278,6 +278,11 @@ class Cloud:
              # The default, true, takes away what has been copied already.
              'all_stores_must_succeed': False})
 
+    def image_tasks(self, image_id, seconds):
+        """Return the tasks of an image that Glance still knows."""
+        return self.image.get(f'{self._v2()}/images/{image_id}/tasks',
+                              seconds)['tasks']
+
     def images_with(self, key, value, seconds):
         """Return images with a property, the first page of them."""
         query = urllib.parse.urlencode({key: value, 'visibility': 'all'})

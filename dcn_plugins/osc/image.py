@@ -7,6 +7,7 @@ from osc_lib.command import command
 
 from dcn_plugins import exceptions
 from dcn_plugins.osc import columns
+from dcn_plugins.osc import copy_view
 from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import image_matrix
@@ -147,7 +148,11 @@ class CopyImage(command.Lister):
         copy.refuse_forbidden(found.client.policy, image, found.stores)
         copy.request(image, is_patient=parsed_args.wait)
         if parsed_args.wait:
-            copy.wait(parsed_args.wait_seconds, self.log.warning)
+            with copy_view.opened(self.log.warning, {}) as view:
+                error, = image_copy.wait([copy], parsed_args.wait_seconds,
+                                         view)
+            if error:
+                raise error
         return ('Store', 'State'), copy.result()
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request for copies of an image, and how it goes on."""
+"""Requests for copies of images, and how they go on."""
 
 import time
 
 from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import progress_text
 from dcn_plugins.osc import site_facts
 from dcn_plugins.placement import image as images
 from dcn_plugins.placement import verdict
@@ -23,14 +24,11 @@ class ImageCopy:
     :param seconds: how long Glance may take for an answer.
     """
 
-    def __init__(self, cloud, image_id, stores, seconds,
-                 clock=time.monotonic, sleep=time.sleep):
+    def __init__(self, cloud, image_id, stores, seconds):
+        self.image_id = image_id
         self._cloud = cloud
-        self._image_id = image_id
         self._stores = tuple(stores)
         self._seconds = seconds
-        self._clock = clock
-        self._sleep = sleep
         self._asked = ()
         self._states = {}
         # Whether Glance has something else to do with the image first.
@@ -62,7 +60,7 @@ class ImageCopy:
     def request(self, image, is_patient=False):
         """Ask Glance for copies to the stores that lack the image.
 
-        :param is_patient: whether :meth:`wait` asks again if Glance does
+        :param is_patient: whether :meth:`look` asks again if Glance does
             something else with the image now, such as a copy that a command
             has asked for that was killed.
         :raises ServiceError: if Glance refuses.
@@ -78,7 +76,7 @@ class ImageCopy:
 
     def _ask(self, image, stores, is_patient):
         try:
-            self._cloud.copy_image(self._image_id, stores, self._seconds)
+            self._cloud.copy_image(self.image_id, stores, self._seconds)
         except exceptions.ServiceError as exc:
             # Of an image that is not active the same is said, for ever.
             if not (is_patient and exc.status == 409
@@ -88,51 +86,46 @@ class ImageCopy:
         else:
             self._is_held = False
 
-    def wait(self, seconds, say):
-        """Wait until each copy is there or has failed.
-
-        :param say: called with a line for each change.
-        :raises NotDone: if a copy has failed, or if the time is over.
-        :raises ServiceError: if Glance refuses what it had no time for before.
-        """
-        ends_at = self._clock() + seconds
-        while not self._look(say):
-            if self._clock() >= ends_at:
-                raise exceptions.NotDone(
-                    f'image {self._image_id} is not in '
-                    f'{", ".join(self._in_state("requested", "copying"))} '
-                    f'after {seconds:g} s', self._late())
-            self._sleep(min(LOOK_SECONDS,
-                            max(0.0, ends_at - self._clock())))
-        failed = self._in_state('failed')
-        if failed:
-            raise exceptions.NotDone(
-                f'the copy of image {self._image_id} to {", ".join(failed)} '
-                'has failed', 'See the log of glance-api for the reason, and '
-                'ask again: what is there is not copied again')
-
-    def _late(self):
-        if self._is_held:
-            return ('Glance did something else with it all the time: see '
-                    f'"openstack dcn image show {self._image_id}", and ask '
-                    'again')
-        return ('Glance goes on: see "openstack dcn image show '
-                f'{self._image_id}"')
-
     def result(self):
         """Return the pairs of store and state."""
         return list(self._states.items())
 
-    def _look(self, say):
+    def failure(self):
+        """Return what has become of copies that have failed, or ``None``."""
+        failed = self._in_state('failed')
+        if not failed:
+            return None
+        return exceptions.NotDone(
+            f'the copy of image {self.image_id} to {", ".join(failed)} has '
+            'failed', 'See the log of glance-api for the reason, and ask '
+            'again: what is there is not copied again')
+
+    def lateness(self, seconds):
+        """Return what to say when nothing has ended for so long."""
+        hint = f'see "openstack dcn image show {self.image_id}"'
+        return exceptions.NotDone(
+            f'image {self.image_id} is not in '
+            f'{", ".join(self._in_state("requested", "copying"))} after '
+            f'{seconds:g} s', f'Glance did something else with it all the '
+            f'time: {hint}, and ask again' if self._is_held
+            else f'Glance goes on: {hint}')
+
+    def look(self, view):
+        """Tell what has changed; return whether all copies have ended.
+
+        :param view: :class:`~dcn_plugins.osc.copy_view.Lines` or ``Bars``.
+        :raises NotDone: if the image is gone.
+        :raises ServiceError: if Glance refuses what it had no time for before.
+        """
         try:
-            image = self._cloud.get_image(self._image_id, self._seconds)
+            image = self._cloud.get_image(self.image_id, self._seconds)
         except exceptions.ServiceError as exc:
             if exc.status == 404:
                 raise exceptions.NotDone(
-                    f'image {self._image_id} was deleted meanwhile',
+                    f'image {self.image_id} was deleted meanwhile',
                     'There is nothing left to do') from exc
             # It is asked again, as long as there is time.
-            say(str(exc))
+            view.say(self.image_id, str(exc))
             return False
         failed = set(_names(image.get(_FAILED)))
         self._stale &= failed
@@ -140,16 +133,33 @@ class ImageCopy:
             state = self._state(image, store, failed)
             if state != self._states[store]:
                 self._states[store] = state
-                say(f'{store}: {state} ({self._count()})')
+                view.change(self.image_id, store, state, self._count())
         if self._is_held:
-            self._ask_again(image, say)
+            self._ask_again(image, view)
+        if view.has_bars and self._in_state('copying'):
+            self._show_progress(view)
         return not self._in_state('requested', 'copying')
 
-    def _ask_again(self, image, say):
+    def _show_progress(self, view):
+        """Show how far glance-api says that it is, if our plugin is there."""
+        try:
+            tasks = self._cloud.image_tasks(self.image_id, self._seconds)
+        except exceptions.ServiceError:
+            # Only the bars stand still.
+            return
+        for task in tasks:
+            if task.get('status') == 'processing':
+                found = progress_text.progress_of(task.get('message') or '')
+                for store in self._in_state('copying'):
+                    if store in found:
+                        view.move(self.image_id, store, found[store])
+
+    def _ask_again(self, image, view):
         """Ask for what nobody is copying by now."""
         if not self._is_held_told:
             self._is_held_told = True
-            say('Glance does something else with the image first')
+            view.say(self.image_id,
+                     'Glance does something else with the image first')
         importing = _names(image.get(_IMPORTING))
         stores = tuple(store for store in self._in_state('requested',
                                                          'copying')
@@ -162,7 +172,7 @@ class ImageCopy:
             if exc.status and 400 <= exc.status < 500:
                 raise
             # It is asked again, as long as there is time.
-            say(str(exc))
+            view.say(self.image_id, str(exc))
 
     def _state(self, image, store, failed):
         if store in site_facts.stores_of(image):
@@ -190,3 +200,29 @@ class ImageCopy:
 
 def _names(text):
     return [name.strip() for name in (text or '').split(',') if name]
+
+
+def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep):
+    """Wait until copies have ended; return the errors, or ``None``, of each.
+
+    One that fails spares the others.
+
+    :param copies: :class:`ImageCopy` that were requested.
+    :param seconds: that all of them may take together.
+    :param view: :class:`~dcn_plugins.osc.copy_view.Lines` or ``Bars``.
+    """
+    ends_at = clock() + seconds
+    ended = {}
+    while True:
+        left = [copy for copy in copies if copy not in ended]
+        for copy in left:
+            try:
+                if copy.look(view):
+                    ended[copy] = copy.failure()
+            except exceptions.DCNError as exc:
+                ended[copy] = exc
+        if len(ended) == len(copies) or clock() >= ends_at:
+            break
+        sleep(min(LOOK_SECONDS, max(0.0, ends_at - clock())))
+    return [ended[copy] if copy in ended else copy.lateness(seconds)
+            for copy in copies]

@@ -5,10 +5,9 @@ Nothing of it is remembered anywhere: each call looks at what there is, so
 that one that was interrupted is gone on with by the same command.
 """
 
-import time
-
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
+from dcn_plugins.osc import copy_view
 from dcn_plugins.osc import cordon
 from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import pane
@@ -147,17 +146,15 @@ class DrainSite(verdict_lister.VerdictLister):
             else:
                 begun.append((one, what, copy))
         # All of them are under way by now.
-        left = arguments.wait_seconds
-        for one, what, copy in begun:
-            started = time.monotonic()
-            try:
-                copy.wait(max(0.0, left), lambda line, one=one: self.log.info(
-                    'image %s: %s', one.id, line))
-            except exceptions.DCNError as exc:
-                yield self._failed(one, exc)
+        names = {one.id: f'image {one.id}: ' for one, _what, _copy in begun}
+        with copy_view.opened(self.log.warning, names) as view:
+            errors = image_copy.wait([copy for _one, _what, copy in begun],
+                                     arguments.wait_seconds, view)
+        for (one, what, _copy), error in zip(begun, errors):
+            if error:
+                yield self._failed(one, error)
             else:
                 yield 'copy image', one.id, what, 'done'
-            left -= time.monotonic() - started
 
     def _failed(self, one, error):
         self.has_failed = True

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A site with servers and volumes is drained, and the command killed twice."""
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
+import threading
 
 from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import site_drain
@@ -13,6 +17,35 @@ from tests.scenes import test_pane
 _IMAGES = 3
 _TARGET = 'central'
 _SLOW_KBIT = 4000
+
+
+class Terminal:
+    """What a process shows to somebody who sits there.
+
+    :ivar file: for its standard error.
+    """
+
+    def __init__(self):
+        self._shown, self.file = pty.openpty()
+        self._parts = []
+        # What nobody reads would block it.
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        # EIO: nobody has it open for writing any more.
+        with contextlib.suppress(OSError):
+            while part := os.read(self._shown, 4096):
+                self._parts.append(part)
+
+    def close(self):
+        """Return all that was shown; for when the process has ended."""
+        if self.file is not None:
+            os.close(self.file)
+            self.file = None
+            self._reader.join(10)
+            os.close(self._shown)
+        return b''.join(self._parts).decode()
 
 
 class DrainTest(test_pane.PaneCase):
@@ -47,14 +80,20 @@ class DrainTest(test_pane.PaneCase):
         self.assertEqual(nova.computes(self.lab, site),
                          len(self.disabled(site)))
         # Glance has not ended what the one that was killed has asked for.
-        ran = self.drain(site)
+        terminal = Terminal()
+        self.addCleanup(terminal.close)
+        ran = self.drain(site, terminal.file)
         self.addCleanup(ran.kill)
         with self.assertRaises(subprocess.TimeoutExpired):
-            self.fail(ran.communicate(timeout=8))
+            self.fail(ran.communicate(timeout=15))
         self.line.tell(f'rate {self.lab.wan.rate_kbit}')
-        output, errors = ran.communicate(timeout=300)
-        print(output, errors, flush=True)
-        self.assertEqual(0, ran.returncode, f'{output}\n{errors}')
+        output, _errors = ran.communicate(timeout=300)
+        seen = terminal.close()
+        print(output, seen, flush=True)
+        self.assertEqual(0, ran.returncode, f'{output}\n{seen}')
+        # Bars, with what glance-api has told.
+        self.assertRegex(seen, fr'{images[0]}: {_TARGET}.* \d+% \d+/\d+ MiB')
+        self.assertRegex(seen, fr'{images[0]}: {_TARGET}.* present')
         self.assertEqual(expected, {
             (row['Step'], row['Target'], row['State'])
             for row in json.loads(output)})
@@ -75,12 +114,13 @@ class DrainTest(test_pane.PaneCase):
         image = self.user.cloud.image.get(f'/images/{image_id}').json()
         return _TARGET in image.get('os_glance_importing_to_stores', '')
 
-    def drain(self, site):
+    def drain(self, site, terminal=subprocess.PIPE):
         return subprocess.Popen(
             [self.lab.program('openstack'), '--os-dcn-config-file',
              self.config(), 'dcn', 'site', 'drain', site, '--to', _TARGET,
              '--service-seconds', '60', '-f', 'json'],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE, stderr=terminal, text=True,
+            env={**os.environ, 'COLUMNS': '160', 'TERM': 'xterm'})
 
     def killed(self, site, is_time):
         """Kill the command as soon as it is time; it has not ended then."""

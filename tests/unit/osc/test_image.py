@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images and stores: the matrix, copies, and what a policy says."""
 
+import io
+import re
 import time
 
 import fixtures
+import rich.progress
 
 from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import progress_text
+from dcn_plugins.osc import copy_view
 from dcn_plugins.osc import image
 from dcn_plugins.osc import image_copy
 from dcn_plugins.placement import job as steps
@@ -151,8 +156,9 @@ class ImageTest(pane_case.PaneCase):
 class Story:
     """A Glance that tells one state of an image after the other."""
 
-    def __init__(self, *states, refused=()):
+    def __init__(self, *states, refused=(), messages=()):
         self.states = list(states)
+        self.messages = list(messages)
         self.refused = list(refused)
         self.asked = []
 
@@ -161,6 +167,13 @@ class Story:
         status = self.refused.pop(0) if self.refused else None
         if status:
             raise exceptions.ServiceError('Glance', 'x', 'y', status)
+
+    def image_tasks(self, image_id, seconds):
+        message = self.messages.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return [{'status': 'success', 'message': 'dcn0 9% 1/9 MiB 1 MB/s'},
+                {'status': 'processing', 'message': message}]
 
     def get_image(self, image_id, seconds):
         found = self.states.pop(0) if len(self.states) > 1 else (
@@ -171,7 +184,17 @@ class Story:
                          image_copy._FAILED, 'status'), (*found, 'active')))
 
 
-class WaitTest(pane_case.PaneCase):
+class Waiting(image_copy.ImageCopy):
+    """One that is waited for alone; its error is raised."""
+
+    def wait(self, seconds, say):
+        error, = image_copy.wait([self], seconds, copy_view.Lines(say, {}),
+                                 self.clock, self.sleep)
+        if error:
+            raise error
+
+
+class WaitCase(pane_case.PaneCase):
 
     def copy(self, story, before=('central', '', ''), is_patient=False):
         self.now = 0.0
@@ -180,10 +203,14 @@ class WaitTest(pane_case.PaneCase):
         def sleep(seconds):
             self.now += seconds
 
-        made = image_copy.ImageCopy(story, 'i', ('dcn0', 'dcn1'), 1,
-                                    lambda: self.now, sleep)
+        made = Waiting(story, 'i', ('dcn0', 'dcn1'), 1)
+        made.clock = lambda: self.now
+        made.sleep = sleep
         made.request(Story(before).get_image('i', 1), is_patient)
         return made
+
+
+class WaitTest(WaitCase):
 
     def test_progress(self):
         made = self.copy(Story(
@@ -294,3 +321,85 @@ class WaitTest(pane_case.PaneCase):
             exceptions.ServiceError, made.request,
             {'stores': 'central', 'status': 'deactivated'}, is_patient=True)
         self.assertEqual(409, caught.status)
+
+    def test_one_that_fails_spares_the_others(self):
+        bad = self.copy(Story(('central', '', 'dcn0,dcn1')))
+        gone = self.copy(Story(exceptions.ServiceError('Glance', 'x', 'y',
+                                                       404)))
+        slow = self.copy(Story(('central', 'dcn0,dcn1', '')))
+        good = self.copy(Story(*[('central', 'dcn0,dcn1', '')] * 3,
+                               ('central,dcn0,dcn1', '', '')))
+        told = image_copy.wait([bad, gone, slow, good], 20,
+                               copy_view.Lines(self.said.append, {}),
+                               slow.clock, slow.sleep)
+        self.assertEqual(['has failed', 'was deleted', 'after 20 s'], [
+            next(word for word in ('has failed', 'was deleted', 'after 20 s')
+                 if word in str(error)) for error in told[:3]])
+        self.assertIsNone(told[3])
+
+
+class Terminal(io.StringIO):
+
+    def isatty(self):
+        return True
+
+
+class BarsTest(WaitCase):
+    """Copies that are waited for at a terminal."""
+
+    def shown(self, story, names=None):
+        made = self.copy(story)
+        terminal = Terminal()
+        self.useFixture(fixtures.EnvironmentVariable('COLUMNS', '120'))
+        self.useFixture(fixtures.EnvironmentVariable('TERM', 'xterm'))
+        with copy_view.opened(self.fail, names or {}, terminal) as view:
+            self.assertTrue(view.has_bars)
+            self.errors = image_copy.wait([made], 60, view, made.clock,
+                                          made.sleep)
+        return re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', terminal.getvalue())
+
+    def test_a_bar_for_each_store(self):
+        text = self.shown(Story(
+            ('central', 'dcn0,dcn1', ''), ('central', 'dcn0,dcn1', ''),
+            ('central,dcn0', '', 'dcn1'), messages=(
+                'dcn_plugins: dcn0 plan; dcn1 verify',
+                'dcn_plugins: dcn0 50% 512/1024 MiB 118 MB/s ETA 4s; '
+                'dcn1 waits')), {'i': '[red]name: '})
+        self.assertIn('[red]name: dcn0', text)
+        # The last of all pictures has what has become of them.
+        last = text.rstrip().splitlines()[-2:]
+        self.assertEqual([True, True], [
+            last[0].rstrip().endswith('present'),
+            last[1].rstrip().endswith('failed')], last)
+        self.assertIn('to dcn1 has failed', str(self.errors[0]))
+
+    def test_what_it_shows_while_it_moves(self):
+        bars = rich.progress.Progress()
+        view = copy_view.Bars(bars, {})
+        view.change('i', 'dcn0', 'copying', '0 of 1')
+        view.move('i', 'dcn0', progress_text.progress_of(
+            'dcn0 52% 540/1024 MiB 118 MB/s ETA 4s')['dcn0'])
+        task, = bars.tasks
+        self.assertEqual(
+            ('dcn0', 540 << 20, 1024 << 20,
+             '52% 540/1024 MiB 118 MB/s ETA 4s'),
+            (task.description, task.completed, task.total,
+             task.fields['told']))
+        view.change('i', 'dcn0', 'present', '1 of 1')
+        self.assertTrue(task.finished)
+
+    def test_glance_that_does_not_tell_how_far_it_is(self):
+        self.shown(Story(
+            ('central', 'dcn0,dcn1', ''), ('central', 'dcn0,dcn1', ''),
+            ('central,dcn0,dcn1', '', ''), messages=(
+                exceptions.ServiceError('Glance', 'x', 'y', 403),
+                'Copied 15 MiB')))
+        self.assertEqual([None], self.errors)
+
+    def test_no_terminal_and_no_rich(self):
+        with copy_view.opened(self.fail, {}, io.StringIO()) as view:
+            self.assertFalse(view.has_bars)
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.osc.copy_view.rich_progress', None))
+        with copy_view.opened(self.fail, {}, Terminal()) as view:
+            self.assertFalse(view.has_bars)

@@ -120,7 +120,7 @@ class DrainTest(DrainCase):
     def test_a_copy_that_takes_too_long(self):
         self.cloud.add_image('alone', ['dcn1'])
         self.useFixture(fixtures.MockPatchObject(
-            image_copy.ImageCopy, '_look', lambda *_args: False))
+            image_copy.ImageCopy, 'look', lambda *_args: False))
         row = self.drain('--to', 'central', '--wait-seconds', '0.05')[-1]
         self.assertEqual('failed', row['State'])
         self.assertIn('Glance goes on', row['Detail'])
