@@ -22,6 +22,7 @@ STOCK_DRIVER = 'cinder.volume.drivers.rbd.RBDDriver'
 
 _OPTS = [
     cfg.StrOpt('cluster'),
+    cfg.BoolOpt('allow_availability_zone_fallback', default=False),
     cfg.ListOpt('enabled_backends', default=[]),
     cfg.ListOpt('scheduler_default_filters', default=[
         'AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter']),
@@ -62,6 +63,7 @@ class CinderChecks:
             ('Coordination', self.coordination),
             ('etcd of the site', self.etcd),
             ('tooz', etcd_checks.tooz),
+            ('Availability zones', self.zones),
             ('Scheduler filters', self.filters),
             ('Scheduler weighers', self.weighers),
             ('Health check', self.health)]
@@ -124,6 +126,15 @@ class CinderChecks:
             return results.success('Locks are not in etcd.')
         return etcd_checks.answer(url, connection.BACKEND_URL,
                                   'cinder-volume does not start.')
+
+    def zones(self):
+        """Find that volumes may be made in another site than was asked."""
+        if not self._conf.allow_availability_zone_fallback:
+            return results.success()
+        return results.warning(
+            'allow_availability_zone_fallback is true: a volume for a site '
+            'that has no cinder-volume is made at another one, and nothing '
+            'says so. Remove it from the cinder.conf of cinder-api.')
 
     def filters(self):
         """Find filters that are missing or in an order that weakens them."""

@@ -4,6 +4,7 @@
 import functools
 
 from nova.conf import availability_zone
+from nova.conf import cinder
 from nova.conf import database
 from nova.conf import scheduler
 from nova.db.api import models
@@ -41,6 +42,7 @@ def register_opts(conf):
     """Register what the checks read, before the files are parsed."""
     scheduler.register_opts(conf)
     availability_zone.register_opts(conf)
+    cinder.register_opts(conf)
     database.register_opts(conf)
     site_options.register_opts(conf)
 
@@ -65,6 +67,7 @@ class NovaChecks:
             (ISOLATION_FILTER, self.isolation),
             *policy_checks.PolicyChecks(self._conf).all(),
             ('Default availability zone', self.default_zone),
+            ('Volumes of other zones', self.volume_zones),
             ('Sites', self.sites)]
 
     def options(self):
@@ -194,6 +197,17 @@ class NovaChecks:
             f'default_schedule_zone = {zone}, but no host is in this zone: '
             'each creation without a zone of its own is refused. Correct or '
             'remove it.')
+
+    def volume_zones(self):
+        """Find that servers may get volumes of other sites."""
+        if not self._conf.cinder.cross_az_attach:
+            return results.success()
+        return results.warning(
+            '[cinder] cross_az_attach is true, as is its default: a volume of '
+            'one site can be attached to a server of another one, whose host '
+            'has no way to its Ceph, or the WAN. Set it to false for '
+            'nova-api, nova-conductor and nova-compute; each site then needs '
+            'the same availability zone in Nova and Cinder.')
 
     def sites(self):
         """Find sites of which the metadata contradict each other."""

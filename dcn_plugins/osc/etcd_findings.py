@@ -20,6 +20,11 @@ SPACE_SHARE = 0.8
 #: the renewal.
 ROUND_TRIPS = 4
 
+#: What a line to a site may take for a question and its answer. Nothing fails
+#: beyond it, but one connection carries 4 MiB in that time at most, as the
+#: kernel's buffers are by default: 335 Mbit/s.
+ROUND_TRIP_SECONDS = 0.1
+
 #: By how much clocks may differ. Signs of life count for a minute.
 CLOCK_SECONDS = 5.0
 
@@ -87,6 +92,7 @@ def findings(etcd, clocks):
     for name, member in etcd.known.items():
         yield from _space(name, member)
         yield from _round_trip(name, member, etcd.attempt_seconds)
+    yield from _distance(etcd.known)
     yield from _clocks({**clocks, **{
         f'etcd {name}': member.clock for name, member in etcd.known.items()
         if member.clock is not None}})
@@ -188,6 +194,16 @@ def _round_trip(name, member, attempt_seconds):
             'etcd-slow', f'A round trip to {name} takes '
             f'{member.round_trip_seconds:.2f} s from this host, and the '
             f'renewal of a lease has room for {share:.2f} s')
+
+
+def _distance(known):
+    """Yield that the site is far away; one member may only be busy."""
+    shortest = min((member.round_trip_seconds for member in known.values()),
+                   default=0.0)
+    if shortest > ROUND_TRIP_SECONDS:
+        yield finding.finding(
+            'round-trip-long', 'A round trip to the site takes '
+            f'{1000 * shortest:.0f} ms from this host, by its etcd')
 
 
 def _clocks(clocks):

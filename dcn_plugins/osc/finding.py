@@ -161,6 +161,16 @@ RULES = {
         _W, 'No volume of this type can be made where that zone is the only '
         'one it names', 'openstack volume type set {type} --property '
         'RESKEY:availability_zones=NAMES'),
+    'volume-driver-stock': Rule(
+        _W, 'It believes in locks that it may have lost: two may write to one '
+        'volume, and what a killed one has left half done stays so',
+        'Stop all cinder-volumes of the site, and set volume_driver of '
+        '{backend} to dcn_plugins.cinder.rbd_driver.DCNRBDDriver'),
+    'volume-fence-none': Rule(
+        _W, 'Who has lost a lock is not cut off from Ceph, and may write '
+        'beside the next one',
+        'Take fence = none out of [dcn] of {backend}, and name the etcd of '
+        'the site in [coordination] backend_url with dcn-etcd3+http'),
     # Glance
     'store-missing': Rule(
         _E, 'No image can be brought to the site: each server and volume '
@@ -242,6 +252,13 @@ RULES = {
         'trips, and has no time for them: locks get lost from here',
         'Let cinder-volume run near its etcd, or raise ttl in '
         '[coordination] backend_url'),
+    'round-trip-long': Rule(
+        _W, 'Whatever the services of the site ask the centre takes as long, '
+        'many times over, and one connection to a Ceph carries no more than '
+        '4 MiB in that time',
+        'See the line to the site; if it cannot be shorter, raise '
+        'net.ipv4.tcp_wmem where images are copied from, and --site-seconds '
+        'here'),
     'clocks-differ': Rule(
         _W, 'Tokens and certificates are refused, services count as down that '
         'are up, and logs are in no order', 'See chronyc tracking there; if '
@@ -259,6 +276,11 @@ RULES = {
         _E, 'No image can be brought to the site, or read there',
         'See the log of the glance-api that you ask: it needs the store '
         '{store}, its Ceph and its keyring'),
+    'probe-image-slow': Rule(
+        _W, 'Each image takes that much longer to come, and the more so the '
+        'more of them come at once',
+        'See the line to the site, what else it carries (openstack dcn job '
+        'list --state copying), and the Ceph of {store}'),
     'probe-left-behind': Rule(
         _W, 'It takes room, and counts for the quota of its project',
         'openstack {kind} delete {id}'),

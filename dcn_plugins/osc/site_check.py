@@ -40,7 +40,8 @@ class CheckSite(verdict_lister.VerdictLister):
         if parsed_args.deep:
             probe = site_probe.SiteProbe(
                 self.app.client_manager.dcn, answers.entries[parsed_args.site],
-                parsed_args.service_seconds, parsed_args.probe_seconds)
+                parsed_args.service_seconds, parsed_args.probe_seconds,
+                parsed_args.least_mbits)
             found = finding.in_order(
                 [*found, *probe.findings(parsed_args.volume_type)])
         found = [one for one in found if one.id not in parsed_args.ignore]
@@ -59,6 +60,12 @@ def add_arguments(parser):
     parser.add_argument(
         '--volume-type', metavar='<type>',
         help='Of the volume that is tried (default: that of the project)')
+    parser.add_argument(
+        '--least-mbits', type=float, metavar='<Mbit/s>', default=0.0,
+        help='Have the image that is tried be so large that it takes two '
+             'seconds at this rate, 512 MiB at most, and find stores to which '
+             'it comes, or from which it is read, more slowly (default: 0, '
+             'an image of 1 MiB that tells no rate)')
     parser.add_argument(
         '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
         help='How long each trial may take (default: %(default)s)')

@@ -33,6 +33,11 @@ LOOK_SECONDS = 0.5
 _IMAGE_BYTES = 1 << 20
 _VOLUME_GIB = 1
 
+# How long an image is under way that shall tell how fast it comes: long
+# enough that round trips do not count; and how large it may get.
+_MEASURED_SECONDS = 2.0
+_MOST_IMAGE_BYTES = 512 << 20
+
 
 class SiteProbe:
     """A lock, a volume and an image at one site.
@@ -42,15 +47,19 @@ class SiteProbe:
     :param service_seconds: how long one request may take.
     :param probe_seconds: how long each of the three may take, and how long
         its removal.
+    :param least_mbits: at how many Mbit/s images should come, and be read;
+        0 if nobody wants to know.
     """
 
     def __init__(self, client, entry, service_seconds, probe_seconds,
-                 clock=time.monotonic, sleep=time.sleep, now=time.time):
+                 least_mbits=0.0, clock=time.monotonic, sleep=time.sleep,
+                 now=time.time):
         self._client = client
         self._cloud = client.cloud
         self._entry = entry
         self._service_seconds = service_seconds
         self._seconds = probe_seconds
+        self._least_mbits = least_mbits
         self._clock = clock
         self._sleep = sleep
         self._now = now
@@ -76,8 +85,9 @@ class SiteProbe:
         found = []
         for key, fact in told.items():
             if fact.is_known:
-                continue
-            if key == 'lock':
+                if key[0] == 'image':
+                    found += self._slow(key[1], fact.value)
+            elif key == 'lock':
                 found.append(finding.finding(
                     'probe-lock-failed', f'A lock in the etcd of {site}: '
                     f'{fact.problem}'))
@@ -95,6 +105,23 @@ class SiteProbe:
             for kind, number, name, problem in earlier + [
                 (kind, number, self._name, problem)
                 for kind, number, problem in self._left]]
+
+    def _slow(self, store, seconds):
+        """Return a finding if a store has been slower than was asked for."""
+        size = self._image_bytes()
+        rates = {what: size * 8e-6 / max(taken, 1e-3)
+                 for what, taken in seconds.items()}
+        if min(rates.values()) >= self._least_mbits:
+            return []
+        return [finding.finding(
+            'probe-image-slow', f'An image of {size >> 20} MiB was uploaded '
+            f'to {store} at {rates["sent"]:.0f} Mbit/s, and read back at '
+            f'{rates["read"]:.0f} Mbit/s; {self._least_mbits:g} were wanted',
+            store=store)]
+
+    def _image_bytes(self):
+        wanted = int(self._least_mbits * 1e6 / 8 * _MEASURED_SECONDS)
+        return min(max(_IMAGE_BYTES, wanted), _MOST_IMAGE_BYTES)
 
     def _earlier(self):
         """Return what checks before have left: kind, id, name, why."""
@@ -173,6 +200,7 @@ class SiteProbe:
         return False
 
     def _image(self, store):
+        """Return how many seconds an image took to come, and to be read."""
         made = self._cloud.create_image({
             'name': self._name, 'disk_format': 'raw',
             'container_format': 'bare', 'visibility': 'private',
@@ -180,16 +208,19 @@ class SiteProbe:
             'dcn_sites': 'none', MARK: self._entry.name},
             self._service_seconds)
         number = made['id']
-        data = os.urandom(_IMAGE_BYTES)
+        data = os.urandom(self._image_bytes())
         with self._removed('image', number, lambda number:
                            self._cloud.delete_image(number,
                                                     self._service_seconds)):
+            begun_at = self._clock()
             self._cloud.upload_image(number, store, data, self._seconds)
+            sent_at = self._clock()
             if self._cloud.image_data(number, self._seconds) != data:
                 raise exceptions.ServiceError(
                     'Glance', f'image {number} is not what was sent there',
                     'See the log of glance-api')
-        return True
+            read_at = self._clock()
+        return {'sent': sent_at - begun_at, 'read': read_at - sent_at}
 
     @contextlib.contextmanager
     def _removed(self, kind, number, remove):

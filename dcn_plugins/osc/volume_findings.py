@@ -8,6 +8,8 @@ from dcn_plugins.osc import site_services
 from dcn_plugins import sites
 
 _ZONES_SPEC = 'RESKEY:availability_zones'
+# What the stock driver publishes, and ours after it.
+_CEPH = 'ceph'
 
 
 def findings(entry, answers):
@@ -31,6 +33,7 @@ def findings(entry, answers):
         yield from _up(mine)
         yield from _enabled(entry, mine, answers.clusters)
         yield from _clusters(mine, services)
+        yield from _locks(mine, answers.pools)
     elif not missing:
         yield finding.finding(
             'no-volume-service', 'Each cinder-volume of the availability '
@@ -103,6 +106,27 @@ def _clusters(mine, services):
                 f'availability zones {", ".join(map(repr, zones))}: '
                 + ', '.join(f'{service["host"]} in {service["zone"]!r}'
                             for service in members))
+
+
+def _locks(mine, pools):
+    """Yield what excludes nobody, of backends that several work on."""
+    clusters = {service['cluster'] for service in mine
+                if service.get('cluster')}
+    backends = {}
+    for pool in pools.value or ():
+        backend = pool['name'].partition('#')[0]
+        if backend in clusters:
+            backends.setdefault(backend, pool['capabilities'])
+    for backend, told in sorted(backends.items()):
+        if told.get('dcn_fence') == 'none':
+            yield finding.finding(
+                'volume-fence-none', f'The cinder-volumes of {backend} cut '
+                'nobody off (dcn_fence is none)', backend=backend)
+        elif 'dcn_fence' not in told and (
+                told.get('storage_protocol') == _CEPH):
+            yield finding.finding(
+                'volume-driver-stock', f'The cinder-volumes of {backend} are '
+                'on Ceph, and do not have our driver', backend=backend)
 
 
 def _of_cluster(name):

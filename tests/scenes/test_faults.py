@@ -204,6 +204,15 @@ class VolumeFaultsTest(FaultCase):
                 'name': f'{self.near}@ceph', 'binary': 'cinder-volume',
                 **more}).raise_for_status()
 
+    def test_nobody_is_cut_off(self):
+        services = self.volumes()
+        self.restored(*services)
+        lab_case.stop(*services)
+        for service in services:
+            service.override = {'dcn': {'fence': 'none'}}
+        lab_case.start(*services)
+        self.assertFound('volume-fence-none', f'{self.near}@ceph')
+
     def test_a_site_with_one_of_them(self):
         self.assertFound('volume-service-alone', site='central')
 
@@ -308,3 +317,24 @@ class EtcdFaultsTest(FaultCase):
         request = urllib.request.Request(url, json.dumps(body).encode())
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
+
+
+class LineFaultsTest(FaultCase):
+
+    def setUp(self):
+        super().setUp()
+        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
+        self.line = self.cloud[f'wan-{self.near}']
+
+    def test_a_long_way(self):
+        self.line.tell('delay 75000')
+        self.addCleanup(self.line.tell,
+                        f'delay {int(self.lab.wan.rtt_ms * 500)}')
+        self.assertFound('round-trip-long', '15')
+
+    def test_a_narrow_one(self):
+        words = ('--deep', '--least-mbits', '40', *_PATIENT)
+        self.assertEqual({}, self.ids(*words))
+        self.line.tell('rate 20000')
+        self.addCleanup(self.line.tell, f'rate {self.lab.wan.rate_kbit}')
+        self.assertFound('probe-image-slow', self.near, words=words)

@@ -97,6 +97,17 @@ class CoordinationTest(CinderTestCase):
         self.assertNotIn('geheim', found.details)
 
 
+class ZonesTest(CinderTestCase):
+
+    def test_no_fallback(self):
+        self.assert_success(self.checks().zones())
+
+    def test_fallback(self):
+        self.assert_warns(
+            self.checks('[DEFAULT]\nallow_availability_zone_fallback = '
+                        'true').zones(), 'is made at another one')
+
+
 class EtcdTest(CinderTestCase):
 
     def test_nobody_listens(self):

@@ -249,6 +249,17 @@ class IsolationTest(NovaChecksTestCase):
                           'Replace it with')
 
 
+class VolumeZonesTest(NovaChecksTestCase):
+
+    def test_closed(self):
+        self.assert_success(self.checks(
+            '[cinder]\ncross_az_attach = false').volume_zones())
+
+    def test_open_as_by_default(self):
+        self.assert_warns(self.checks().volume_zones(),
+                          '[cinder] cross_az_attach is true', 'nova-compute')
+
+
 class DatabaseTestCase(NovaChecksTestCase):
 
     def connected(self, *aggregates, text=''):

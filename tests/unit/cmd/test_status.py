@@ -25,6 +25,8 @@ available_filters = dcn_plugins.nova.site_filter.DCNSiteFilter
 enabled_filters = DCNSiteFilter,ComputeFilter
 weight_classes = nova.scheduler.weights.all_weighers,\
 dcn_plugins.nova.site_weigher.DCNSiteWeigher
+[cinder]
+cross_az_attach = false
 '''
 
 

@@ -67,7 +67,8 @@ class World:
         self.clusters.append({'name': f'{name}@ceph', 'state': 'up',
                               'status': 'enabled', 'disabled_reason': None})
         self.pools.append({'name': f'{name}@ceph#ceph', 'capabilities': {
-            'dcn_fsid': f'fsid-{name}'}})
+            'dcn_fsid': f'fsid-{name}', 'dcn_fence': 'blocklist',
+            'storage_protocol': 'ceph'}})
         self._add_store(name)
 
     def _add_store(self, name):

@@ -107,6 +107,16 @@ def of_another_site(world):
     world.pools[0]['capabilities']['dcn_site'] = 'elsewhere'
 
 
+def capabilities(**values):
+    """Change what a pool publishes; ``None`` takes it out."""
+    def fault(world):
+        told = world.pools[0]['capabilities']
+        told.update(values)
+        for name in [name for name in told if told[name] is None]:
+            del told[name]
+    return fault
+
+
 def one_volume_service(world):
     del world.volume_services[0]
 
@@ -220,6 +230,10 @@ FAULTS = {
         change('volume_types', 1, extra_specs={
             'RESKEY:availability_zones': 'north,west'}), set(),
         "type any names the availability zone 'west'"),
+    'volume-driver-stock': (capabilities(dcn_fence=None), set(),
+                            'north@ceph are on Ceph'),
+    'volume-fence-none': (capabilities(dcn_fence='none'), set(),
+                          'north@ceph cut nobody off'),
     'store-missing': (without_store, {'policy-names-no-store'},
                       "store 'north'; 'North' is there"),
     'store-names-alike': (store_named('NORTH'), set(), "'NORTH'"),
@@ -257,6 +271,8 @@ FAULTS = {
     'etcd-space': (member(B, size_bytes=801), set(), '80%'),
     'etcd-slow': (member(B, round_trip_seconds=0.41), set(),
                   '0.41 s from this host'),
+    'round-trip-long': (member(A, B, C, round_trip_seconds=0.15), set(),
+                        '150 ms from this host'),
     'clocks-differ': (clocks, set(), 'Cinder +61 s'),
     'unknown-nova': (silent('computes'), set(),
                      'it does not answer within 20 s (asked for 20 s)'),

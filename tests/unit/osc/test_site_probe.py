@@ -47,6 +47,23 @@ class ProbeTest(test_site_check.CheckCase):
         self.assertEqual('fast', self.asked('POST', '/volumes')[0]['volume'][
             'volume_type'])
 
+    def test_stores_that_are_fast_enough(self):
+        self.assertEqual([], self.deep('--least-mbits', '8'))
+        self.assertEqual([2_000_000], [
+            len(body) for body in self.asked('PUT', '/file')])
+
+    def test_a_store_that_is_slow(self):
+        self.useFixture(fixtures.MockPatchObject(
+            site_probe, '_MOST_IMAGE_BYTES', 3 << 20))
+        row, = self.table(test_site_check.site_check.CheckSite, 'dcn0',
+                          '--deep', '--least-mbits', '1e9')
+        self.assertEqual('probe-image-slow', row['ID'])
+        self.assertIn('An image of 3 MiB was uploaded to dcn0 at ',
+                      row['What'])
+        self.assertEqual([3 << 20], [
+            len(body) for body in self.asked('PUT', '/file')])
+        self.assertEqual([], self.probes())
+
     def test_without_the_word_nothing_is_made(self):
         self.ids()
         self.assertEqual([], self.asked('POST', '/volumes')
