@@ -9,6 +9,7 @@ import urllib.parse
 
 from oslo_config import cfg
 
+from dcn_plugins.cmd import ceph_checks
 from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import etcd_checks
 from dcn_plugins.cmd import paste_file
@@ -31,6 +32,7 @@ _OPTS = [
 _BACKEND_URL = cfg.StrOpt('backend_url', default='file://$state_path',
                           secret=True)
 _DRIVER = cfg.StrOpt('volume_driver')
+_RBD = ('rbd_pool', 'rbd_ceph_conf', 'rbd_user')
 # As in the driver, which cannot be imported without Cinder.
 _NODE_LOCAL = ('', 'file', 'ipc', 'zake')
 
@@ -60,6 +62,7 @@ class CinderChecks:
         return [
             ('Options of [dcn]', self.options),
             ('Drivers of the backends', self.drivers),
+            ('Ceph of the backends', self.pools),
             ('Coordination', self.coordination),
             ('etcd of the site', self.etcd),
             ('tooz', etcd_checks.tooz),
@@ -91,6 +94,23 @@ class CinderChecks:
             warnings.append('enabled_backends is empty: this is no '
                             'cinder.conf of a cinder-volume.')
         return results.of(failures, warnings)
+
+    def pools(self):
+        """Ask the pools of the backends, and tell in which Ceph they are."""
+        found = []
+        for backend, path in self._drivers().items():
+            if path not in (OUR_DRIVER, STOCK_DRIVER):
+                continue
+            values = ceph_checks.values_of(self._conf, backend, _RBD)
+            if not values['rbd_user']:
+                return results.failure(
+                    f'[{backend}] rbd_user is not set: cinder-volume has no '
+                    'user of Ceph. Set it.')
+            found.append(ceph_checks.Pool(
+                f'[{backend}]', values['rbd_ceph_conf']
+                or ceph_checks.DEFAULT_CONF, values['rbd_user'],
+                values['rbd_pool'] or 'rbd'))
+        return ceph_checks.answer(found)
 
     def coordination(self):
         """Find locks that end at the node, or at which nobody is cut off."""

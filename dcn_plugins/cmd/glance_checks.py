@@ -10,6 +10,7 @@ import os
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_config import cfg
 
+from dcn_plugins.cmd import ceph_checks
 from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import etcd_checks
 from dcn_plugins.cmd import paste_file
@@ -33,6 +34,9 @@ _GROUPS = {
     'oslo_messaging_notifications': [cfg.MultiStrOpt('driver', default=[])],
     'image_import_opts': [cfg.ListOpt('image_import_plugins', bounds=True,
                                       default=['no_op'])]}
+
+
+_RBD = ('rbd_store_ceph_conf', 'rbd_store_user', 'rbd_store_pool')
 
 
 def register_opts(conf):
@@ -61,6 +65,7 @@ class GlanceChecks:
             ('Options of [dcn]', self.options),
             ('Notification driver', self.driver),
             ('Data path', self.data_path),
+            ('Ceph of the stores', self.pools),
             ('Placement policy', self.policy),
             ('Placement jobs', self.jobs),
             ('Paste filter', self.paste_filter),
@@ -117,6 +122,30 @@ class GlanceChecks:
         except ImportError as exc:
             warnings.append(f'skipped: Glance cannot be imported ({exc}).')
         return results.of([], warnings)
+
+    def pools(self):
+        """Ask the pools of the stores, and tell in which Ceph they are."""
+        found, without = [], []
+        for store, kind in self._conf.enabled_backends.items():
+            if kind != 'rbd':
+                continue
+            values = ceph_checks.values_of(self._conf, store, _RBD)
+            if values['rbd_store_user']:
+                found.append(ceph_checks.Pool(
+                    f'[{store}]', values['rbd_store_ceph_conf']
+                    or ceph_checks.DEFAULT_CONF, values['rbd_store_user'],
+                    values['rbd_store_pool'] or 'images'))
+            else:
+                without.append(
+                    f'[{store}] has no rbd_store_user: dcn_plugins leaves it '
+                    'to Glance. Set it.')
+        told = ceph_checks.answer(found)
+        # At the centre there are the stores of all sites, of which one may be
+        # away: the service starts.
+        if told.code is not results.success().code or without:
+            return results.warning(' '.join(
+                [*without, *filter(None, [told.details])]))
+        return told
 
     def policy(self):
         """Find mistakes in the placement policy, and stores it invents."""

@@ -6,6 +6,7 @@ import functools
 from nova.conf import availability_zone
 from nova.conf import cinder
 from nova.conf import database
+from nova.conf import libvirt
 from nova.conf import scheduler
 from nova.db.api import models
 from nova import objects
@@ -16,6 +17,7 @@ from oslo_db.sqlalchemy import enginefacade
 import sqlalchemy as sa
 
 from dcn_plugins import admission
+from dcn_plugins.cmd import ceph_checks
 from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import policy_checks
 from dcn_plugins.cmd import results
@@ -44,6 +46,7 @@ def register_opts(conf):
     availability_zone.register_opts(conf)
     cinder.register_opts(conf)
     database.register_opts(conf)
+    libvirt.register_opts(conf)
     site_options.register_opts(conf)
 
 
@@ -68,6 +71,7 @@ class NovaChecks:
             *policy_checks.PolicyChecks(self._conf).all(),
             ('Default availability zone', self.default_zone),
             ('Volumes of other zones', self.volume_zones),
+            ('Disks in Ceph', self.disks),
             ('Sites', self.sites)]
 
     def options(self):
@@ -208,6 +212,29 @@ class NovaChecks:
             'has no way to its Ceph, or the WAN. Set it to false for '
             'nova-api, nova-conductor and nova-compute; each site then needs '
             'the same availability zone in Nova and Cinder.')
+
+    def disks(self):
+        """Ask the pool of servers' disks, and tell in which Ceph it is."""
+        values = self._conf.libvirt
+        if values.images_type != 'rbd':
+            return results.success('No disks of servers in Ceph here.')
+        missing = [name for name in ('rbd_user', 'rbd_secret_uuid')
+                   if not values[name]]
+        if missing:
+            return results.failure(
+                f'[libvirt] images_type is rbd without {" and ".join(missing)}'
+                ': no server starts. Set it as site render does.')
+        found = ceph_checks.answer([ceph_checks.Pool(
+            '[libvirt]', values.images_rbd_ceph_conf
+            or ceph_checks.DEFAULT_CONF, values.rbd_user,
+            values.images_rbd_pool)])
+        if found.code is not results.success().code or (
+                values.images_rbd_glance_store_name):
+            return found
+        return results.warning(
+            '[libvirt] images_rbd_glance_store_name is not set: each server '
+            'whose image is not in the Ceph of its site downloads all of it, '
+            f'instead of having Glance copy it once. {found.details}')
 
     def sites(self):
         """Find sites of which the metadata contradict each other."""
