@@ -12,6 +12,7 @@ from glance.common.scripts import utils as script_utils
 from oslo_log import log as logging
 
 from dcn_plugins.glance import database
+from dcn_plugins.imagecopy import progress_text
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ BEAT_SECONDS = 5.0
 
 #: How the message of a task begins while it beats. Glance's own tasks write
 #: nothing for minutes, so this tells which of them silence is the end of.
-MARK = 'dcn_plugins: '
+MARK = progress_text.MARK
 
 #: How long the database may be away before a copy is given up; far below the
 #: 60 minutes.

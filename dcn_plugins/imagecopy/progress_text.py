@@ -7,6 +7,9 @@ from dcn_plugins.imagecopy import request
 
 SEPARATOR = '; '
 
+#: How the message of a task may begin.
+MARK = 'dcn_plugins: '
+
 _MIB = 1 << 20
 
 _PART = re.compile(
@@ -33,12 +36,13 @@ def progress_of(text):
     """Return what a text says of stores whose copies have not ended.
 
     :param text: ``STORE`` and a text of :func:`text_of`, of each store, with
-        :data:`SEPARATOR` between them. What is anything else is passed over.
+        :data:`SEPARATOR` between them, behind :data:`MARK` or not. What is
+        anything else is passed over.
     :returns: :class:`~dcn_plugins.imagecopy.request.Progress`, exact to MiB
         and MB/s, by store.
     """
     found = {}
-    for part in text.split(SEPARATOR):
+    for part in text.removeprefix(MARK).split(SEPARATOR):
         match = _PART.fullmatch(part)
         if match:
             done, total, rate = (int(match[name] or 0)

@@ -276,11 +276,16 @@ RULES = {
         _E, 'No image can be brought to the site, or read there',
         'See the log of the glance-api that you ask: it needs the store '
         '{store}, its Ceph and its keyring'),
-    'probe-image-slow': Rule(
+    'probe-copy-failed': Rule(
+        _E, 'Images do not come to the site by themselves, nor when somebody '
+        'asks', 'See the log of the glance-api that you ask; it needs the '
+        'store {store} and one of another site, and copy-image in '
+        'enabled_import_methods'),
+    'probe-copy-slow': Rule(
         _W, 'Each image takes that much longer to come, and the more so the '
         'more of them come at once',
         'See the line to the site, what else it carries (openstack dcn job '
-        'list --state copying), and the Ceph of {store}'),
+        'list), the limits in [dcn] of glance-api, and the Ceph of {store}'),
     'probe-left-behind': Rule(
         _W, 'It takes room, and counts for the quota of its project',
         'openstack {kind} delete {id}'),

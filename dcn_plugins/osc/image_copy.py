@@ -202,7 +202,8 @@ def _names(text):
     return [name.strip() for name in (text or '').split(',') if name]
 
 
-def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep):
+def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep,
+         look_seconds=LOOK_SECONDS):
     """Wait until copies have ended; return the errors, or ``None``, of each.
 
     One that fails spares the others.
@@ -223,6 +224,6 @@ def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep):
                 ended[copy] = exc
         if len(ended) == len(copies) or clock() >= ends_at:
             break
-        sleep(min(LOOK_SECONDS, max(0.0, ends_at - clock())))
+        sleep(min(look_seconds, max(0.0, ends_at - clock())))
     return [ended[copy] if copy in ended else copy.lateness(seconds)
             for copy in copies]

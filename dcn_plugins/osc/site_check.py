@@ -62,10 +62,10 @@ def add_arguments(parser):
         help='Of the volume that is tried (default: that of the project)')
     parser.add_argument(
         '--least-mbits', type=float, metavar='<Mbit/s>', default=0.0,
-        help='Have the image that is tried be so large that it takes two '
-             'seconds at this rate, 512 MiB at most, and find stores to which '
-             'it comes, or from which it is read, more slowly (default: 0, '
-             'an image of 1 MiB that tells no rate)')
+        help='Also copy an image of another store to those of the site, as '
+             'large as takes eight seconds at this rate (512 MiB at most), '
+             'and find stores to which it comes more slowly (default: 0, no '
+             'copy)')
     parser.add_argument(
         '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
         help='How long each trial may take (default: %(default)s)')

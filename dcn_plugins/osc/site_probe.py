@@ -8,14 +8,17 @@ a check that was killed are found by the next one.
 
 import contextlib
 import os
+import threading
 import time
 import uuid
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import lock_queue
 from dcn_plugins.locking import locks
+from dcn_plugins.osc import copy_view
 from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import finding
+from dcn_plugins.osc import image_copy
 from dcn_plugins.osc import reading
 
 #: How the names of all probes begin.
@@ -33,10 +36,13 @@ LOOK_SECONDS = 0.5
 _IMAGE_BYTES = 1 << 20
 _VOLUME_GIB = 1
 
-# How long an image is under way that shall tell how fast it comes: long
-# enough that round trips do not count; and how large it may get.
-_MEASURED_SECONDS = 2.0
-_MOST_IMAGE_BYTES = 512 << 20
+# A copy of a small image tells what Glance does around each, which takes
+# seconds over a long line; how much longer a large one takes tells the rate.
+# So long at the rate that is wanted, so that one second more or less does not
+# count for much; and how large it may get.
+_MEASURED_SECONDS = 8.0
+_MOST_COPY_BYTES = 512 << 20
+_COPY_LOOK_SECONDS = 0.2
 
 
 class SiteProbe:
@@ -45,10 +51,10 @@ class SiteProbe:
     :param client: :class:`~dcn_plugins.osc.client.Client`.
     :param entry: of the site.
     :param service_seconds: how long one request may take.
-    :param probe_seconds: how long each of the three may take, and how long
-        its removal.
-    :param least_mbits: at how many Mbit/s images should come, and be read;
-        0 if nobody wants to know.
+    :param probe_seconds: how long each of the three may take, each copy, and
+        each removal.
+    :param least_mbits: at how many Mbit/s images should be copied there; 0 if
+        nobody wants to know.
     """
 
     def __init__(self, client, entry, service_seconds, probe_seconds,
@@ -65,6 +71,7 @@ class SiteProbe:
         self._now = now
         self._name = f'{PREFIX}{uuid.uuid4()}'
         self._left = []
+        self._turn = threading.Lock()
 
     def findings(self, volume_type=None):
         """Return what has failed, all of them tried at the same time.
@@ -82,11 +89,22 @@ class SiteProbe:
         # Each ends by itself, with its removal: that is not cut off.
         told = reading.read_all(
             probes, 2 * self._seconds + 4 * self._service_seconds)
+        if self._least_mbits:
+            # Alone: an upload may keep a glance-api from all else.
+            told |= reading.read_all(
+                {('copy', store): lambda _seconds, store=store: (
+                    self._copy(store)) for store in self._entry.stores},
+                len(self._entry.stores) * 6 * (
+                    self._seconds + self._service_seconds))
         found = []
         for key, fact in told.items():
             if fact.is_known:
-                if key[0] == 'image':
-                    found += self._slow(key[1], fact.value)
+                if key[0] == 'copy':
+                    found += self._slow(key[1], *fact.value)
+            elif key[0] == 'copy':
+                found.append(finding.finding(
+                    'probe-copy-failed', f'A copy of an image to {key[1]}: '
+                    f'{fact.problem}', store=key[1]))
             elif key == 'lock':
                 found.append(finding.finding(
                     'probe-lock-failed', f'A lock in the etcd of {site}: '
@@ -106,22 +124,19 @@ class SiteProbe:
                 (kind, number, self._name, problem)
                 for kind, number, problem in self._left]]
 
-    def _slow(self, store, seconds):
-        """Return a finding if a store has been slower than was asked for."""
-        size = self._image_bytes()
-        rates = {what: size * 8e-6 / max(taken, 1e-3)
-                 for what, taken in seconds.items()}
-        if min(rates.values()) >= self._least_mbits:
+    def _slow(self, store, size, seconds):
+        """Return a finding if a copy has been too slow."""
+        rate = size * 8e-6 / max(seconds, 1e-3)
+        if rate >= self._least_mbits:
             return []
         return [finding.finding(
-            'probe-image-slow', f'An image of {size >> 20} MiB was uploaded '
-            f'to {store} at {rates["sent"]:.0f} Mbit/s, and read back at '
-            f'{rates["read"]:.0f} Mbit/s; {self._least_mbits:g} were wanted',
-            store=store)]
+            'probe-copy-slow', f'{size >> 20} MiB of an image were copied to '
+            f'{store} in {seconds:.1f} s, at {rate:.0f} Mbit/s; '
+            f'{self._least_mbits:g} were wanted', store=store)]
 
-    def _image_bytes(self):
+    def _copy_bytes(self):
         wanted = int(self._least_mbits * 1e6 / 8 * _MEASURED_SECONDS)
-        return min(max(_IMAGE_BYTES, wanted), _MOST_IMAGE_BYTES)
+        return min(max(_IMAGE_BYTES, wanted), _MOST_COPY_BYTES)
 
     def _earlier(self):
         """Return what checks before have left: kind, id, name, why."""
@@ -200,7 +215,59 @@ class SiteProbe:
         return False
 
     def _image(self, store):
-        """Return how many seconds an image took to come, and to be read."""
+        with self._made_image() as number:
+            data = os.urandom(_IMAGE_BYTES)
+            self._cloud.upload_image(number, store, data, self._seconds)
+            if self._cloud.image_data(number, self._seconds) != data:
+                raise exceptions.ServiceError(
+                    'Glance', f'image {number} is not what was sent there',
+                    'See the log of glance-api')
+        return True
+
+    def _copy(self, store):
+        """Return by how many bytes a large image is more, and by how long.
+
+        :raises NotDone: if there is no store to copy from, or one has failed.
+        """
+        source = self._source()
+        # One store after the other: each has the line for itself.
+        with self._turn:
+            size = self._copy_bytes()
+            small = self._seconds_of_copy(source, store, _IMAGE_BYTES)
+            large = self._seconds_of_copy(source, store, _IMAGE_BYTES + size)
+        return size, large - small
+
+    def _seconds_of_copy(self, source, store, size):
+        with self._made_image() as number:
+            self._cloud.upload_image(number, source, os.urandom(size),
+                                     self._seconds)
+            image = self._cloud.get_image(number, self._service_seconds)
+            copy = image_copy.ImageCopy(self._cloud, number, [store],
+                                        self._service_seconds)
+            begun_at = self._clock()
+            copy.request(image, is_patient=True)
+            error, = image_copy.wait(
+                [copy], self._seconds, copy_view.Lines(lambda _text: None, {}),
+                self._clock, self._sleep, _COPY_LOOK_SECONDS)
+            if error:
+                raise error
+            return self._clock() - begun_at
+
+    def _source(self):
+        """Return the name of a store elsewhere: the default one if it is."""
+        stores = [store for store in self._cloud.stores(self._service_seconds)
+                  if store['id'] not in self._entry.stores
+                  and store.get('read-only') != 'true']
+        if not stores:
+            raise exceptions.NotDone(
+                'there is no store elsewhere to copy an image from',
+                'Leave --least-mbits out')
+        return min(stores, key=lambda store: store.get('default') != 'true')[
+            'id']
+
+    @contextlib.contextmanager
+    def _made_image(self):
+        """Give the id of an image that is gone afterwards."""
         made = self._cloud.create_image({
             'name': self._name, 'disk_format': 'raw',
             'container_format': 'bare', 'visibility': 'private',
@@ -208,19 +275,10 @@ class SiteProbe:
             'dcn_sites': 'none', MARK: self._entry.name},
             self._service_seconds)
         number = made['id']
-        data = os.urandom(self._image_bytes())
         with self._removed('image', number, lambda number:
                            self._cloud.delete_image(number,
                                                     self._service_seconds)):
-            begun_at = self._clock()
-            self._cloud.upload_image(number, store, data, self._seconds)
-            sent_at = self._clock()
-            if self._cloud.image_data(number, self._seconds) != data:
-                raise exceptions.ServiceError(
-                    'Glance', f'image {number} is not what was sent there',
-                    'See the log of glance-api')
-            read_at = self._clock()
-        return {'sent': sent_at - begun_at, 'read': read_at - sent_at}
+            yield number
 
     @contextlib.contextmanager
     def _removed(self, kind, number, remove):

@@ -337,4 +337,4 @@ class LineFaultsTest(FaultCase):
         self.assertEqual({}, self.ids(*words))
         self.line.tell('rate 20000')
         self.addCleanup(self.line.tell, f'rate {self.lab.wan.rate_kbit}')
-        self.assertFound('probe-image-slow', self.near, words=words)
+        self.assertFound('probe-copy-slow', self.near, words=words)

@@ -27,9 +27,10 @@ _PROGRESS = strategies.one_of(
 class ProgressTextTest(unittest.TestCase):
 
     @hypothesis.given(strategies.lists(
-        _PROGRESS, unique_by=lambda progress: progress.store))
-    def test_what_is_written_is_read(self, progresses):
-        text = progress_text.SEPARATOR.join(
+        _PROGRESS, unique_by=lambda progress: progress.store),
+        strategies.sampled_from(('', progress_text.MARK)))
+    def test_what_is_written_is_read(self, progresses, mark):
+        text = mark + progress_text.SEPARATOR.join(
             f'{progress.store} {progress_text.text_of(progress)}'
             for progress in progresses)
         self.assertEqual({progress.store: progress

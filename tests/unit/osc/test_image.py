@@ -344,6 +344,19 @@ class Terminal(io.StringIO):
         return True
 
 
+class Moves(copy_view.Lines):
+    """Notes what bars would show."""
+
+    has_bars = True
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.moves = []
+
+    def move(self, image_id, store, progress):
+        self.moves.append((store, progress.step, progress.done_bytes >> 20))
+
+
 class BarsTest(WaitCase):
     """Copies that are waited for at a terminal."""
 
@@ -372,6 +385,19 @@ class BarsTest(WaitCase):
             last[0].rstrip().endswith('present'),
             last[1].rstrip().endswith('failed')], last)
         self.assertIn('to dcn1 has failed', str(self.errors[0]))
+
+    def test_what_glance_tells_meanwhile(self):
+        made = self.copy(Story(
+            *[('central', 'dcn0,dcn1', '')] * 2, ('central,dcn0', 'dcn1', ''),
+            ('central,dcn0,dcn1', '', ''), messages=(
+                'dcn_plugins: dcn0 plan; dcn1 verify',
+                'dcn_plugins: dcn0 50% 512/1024 MiB 118 MB/s ETA 4s; '
+                'dcn1 waits', 'dcn0 1% 10/1024 MiB 1 MB/s')))
+        view = Moves(self.said.append, {})
+        image_copy.wait([made], 60, view, made.clock, made.sleep)
+        self.assertEqual(
+            [('dcn0', 'plan', 0), ('dcn1', 'verify', 0),
+             ('dcn0', 'pump', 512), ('dcn1', 'waits', 0)], view.moves)
 
     def test_what_it_shows_while_it_moves(self):
         bars = rich.progress.Progress()

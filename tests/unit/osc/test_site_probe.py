@@ -47,22 +47,47 @@ class ProbeTest(test_site_check.CheckCase):
         self.assertEqual('fast', self.asked('POST', '/volumes')[0]['volume'][
             'volume_type'])
 
-    def test_stores_that_are_fast_enough(self):
-        self.assertEqual([], self.deep('--least-mbits', '8'))
-        self.assertEqual([2_000_000], [
-            len(body) for body in self.asked('PUT', '/file')])
+    def sizes(self):
+        return sorted(len(body) for body in self.asked('PUT', '/file'))
 
-    def test_a_store_that_is_slow(self):
+    def test_copies_that_are_fast_enough(self):
+        self.assertEqual([], self.deep('--least-mbits', '8'))
+        self.assertEqual([1 << 20, 1 << 20, (1 << 20) + 8_000_000],
+                         self.sizes())
+        self.assertEqual([['dcn0']] * 2, [
+            copy['stores'] for copy in self.asked('POST', '/import')])
+        self.assertEqual([], self.probes())
+
+    def test_copies_that_are_slow(self):
         self.useFixture(fixtures.MockPatchObject(
-            site_probe, '_MOST_IMAGE_BYTES', 3 << 20))
+            site_probe, '_MOST_COPY_BYTES', 3 << 20))
         row, = self.table(test_site_check.site_check.CheckSite, 'dcn0',
                           '--deep', '--least-mbits', '1e9')
-        self.assertEqual('probe-image-slow', row['ID'])
-        self.assertIn('An image of 3 MiB was uploaded to dcn0 at ',
+        self.assertEqual('probe-copy-slow', row['ID'])
+        self.assertIn('3 MiB of an image were copied to dcn0 in ',
                       row['What'])
-        self.assertEqual([3 << 20], [
-            len(body) for body in self.asked('PUT', '/file')])
+        self.assertEqual([1 << 20, 1 << 20, 4 << 20], self.sizes())
         self.assertEqual([], self.probes())
+
+    def test_copies_that_are_refused(self):
+        self.cloud.failures = {'/import': 403}
+        self.assertEqual(['probe-copy-failed'],
+                         self.deep('--least-mbits', '8'))
+        self.assertEqual([], self.probes())
+
+    def test_a_copy_that_does_not_end(self):
+        self.useFixture(fixtures.MockPatchObject(
+            site_probe.image_copy.ImageCopy, 'look', lambda *_args: False))
+        self.assertEqual(['probe-copy-failed'], self.deep(
+            '--least-mbits', '8', '--probe-seconds', '1'))
+
+    def test_no_other_store_to_copy_from(self):
+        del self.cloud.stores[1:]
+        self.cloud.stores[0]['id'] = 'dcn0'
+        row, = [row for row in self.table(
+            test_site_check.site_check.CheckSite, 'dcn0', '--deep',
+            '--least-mbits', '8') if row['ID'] == 'probe-copy-failed']
+        self.assertIn('no store elsewhere', row['What'])
 
     def test_without_the_word_nothing_is_made(self):
         self.ids()
