@@ -10,9 +10,12 @@ from dcn_plugins.osc import columns
 from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import fact_texts
 from dcn_plugins.osc import pane
+from dcn_plugins.osc import site_facts
 
 HEADINGS = ('Site', 'State', 'Health', 'AZs', 'Hosts', 'Free',
             'cinder-volume', 'etcd', 'Stores', 'Images', 'Backlog', 'Age')
+#: With --long, behind these.
+LONG_HEADINGS = ('Groups', 'Priority', 'FSID')
 _FACTS = ('hosts', 'room', 'volumes', 'locks', 'store', 'images', 'backlog')
 
 
@@ -63,6 +66,10 @@ class ListSites(command.Lister):
         parser.add_argument(
             'site', nargs='*', metavar='<site>',
             help='Name of a site (default: all)')
+        parser.add_argument(
+            '--long', action='store_true',
+            help='Also list groups, the priority, and the FSID of the Ceph '
+                 'that has the volumes')
         add_deadlines(parser)
         return parser
 
@@ -74,7 +81,10 @@ class ListSites(command.Lister):
                 '%s is in the sites %s at once and counts in none: take it '
                 'out of an aggregate', host, ' and '.join(names))
         now = time.time()
-        return HEADINGS, [row_of(site, now) for site in found]
+        if not parsed_args.long:
+            return HEADINGS, [row_of(site, now) for site in found]
+        return HEADINGS + LONG_HEADINGS, [
+            row_of(site, now) + more_of(site, now) for site in found]
 
 
 class ShowSite(command.ShowOne):
@@ -103,6 +113,13 @@ def row_of(site, now):
           for name in _FACTS),
         columns.AgeColumn(None if oldest is None
                           else round(max(0.0, now - oldest), 1)))
+
+
+def more_of(site, now):
+    """Return what --long adds to the line of a site."""
+    return (columns.ListColumn(list(site.entry.groups)), site.entry.priority,
+            columns.FactColumn(site_facts.fsids_of(site.volumes), now,
+                               fact_texts.names))
 
 
 def fields_of(site, now):

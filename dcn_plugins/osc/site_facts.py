@@ -201,6 +201,17 @@ def _pools(mine, pools):
             if pool['name'].partition('#')[0] in keys]
 
 
+def fsids_of(volumes):
+    """Return the fact in which Ceph the volumes of a site are.
+
+    :param volumes: the fact of its cinder-volume.
+    """
+    if not volumes.is_known:
+        return volumes
+    return dataclasses.replace(volumes, value=sorted({
+        pool['fsid'] for pool in volumes.value['pools'] if pool['fsid']}))
+
+
 def _number(text):
     # "infinite" and "unknown" are what Cinder allows, too.
     return text if isinstance(text, (int, float)) else None

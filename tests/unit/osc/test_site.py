@@ -54,6 +54,18 @@ class SiteTest(pane_case.PaneCase):
         shown = self.shown(site.ShowSite, 'dcn1')
         self.assertIn('none of 3 hosts is up', str(shown['hosts']))
 
+    def test_more_of_each(self):
+        self.cloud.add_site('dcn0')
+        self.cloud.add_site('dcn1')
+        self.silence('dcn1')
+        self.assertNotIn('FSID', self.row('dcn0'))
+        told = self.cloud.pools[0]['capabilities']['dcn_fsid']
+        row = self.row('dcn0', '--long')
+        self.assertEqual(told, str(row['FSID']))
+        self.assertEqual([told], self.value(row, 'FSID'))
+        self.assertTrue(str(self.row('dcn1', '--long')['FSID']).startswith(
+            'unknown since '))
+
     def test_the_last_sign_of_life_is_that_of_any_service(self):
         self.cloud.add_site('dcn1', hosts=2)
         self.cloud.silence('dcn1', 500)
