@@ -74,7 +74,8 @@ def count(directory):
     summary.stopTestRun()
     if not summary.testsRun:
         return None
-    failed, skipped = len(summary.errors), len(summary.skipped)
+    failed = len(summary.errors) + len(summary.unexpectedSuccesses)
+    skipped = len(summary.skipped)
     return Count(summary.testsRun - failed - skipped, skipped, failed)
 
 

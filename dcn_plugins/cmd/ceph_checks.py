@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks of pools: whether they answer from here, and let our user write.
 
-All of them are asked at the same time, each in a thread that nobody waits for
+All of them are asked at the same time, each in a thread. Nobody waits for one
 beyond the deadline: a call into librados may take several times as long.
 """
 
@@ -10,6 +10,7 @@ import dataclasses
 import errno
 import os
 import threading
+import time
 import uuid
 
 from oslo_config import cfg
@@ -18,70 +19,55 @@ from dcn_plugins.ceph import cluster
 from dcn_plugins.cmd import results
 from dcn_plugins import exceptions
 
-#: For whoever waits for the command.
-SECONDS = 10.0
+#: For whoever waits for the command, and for each call: an answer of Ceph says
+#: more than that there was none.
+SECONDS, _CALL_SECONDS = 12.0, 5.0
 
-#: What librados reads if it is told nothing.
-DEFAULT_CONF = '/etc/ceph/ceph.conf'
+#: What librados reads if it is told nothing, and who it is then.
+DEFAULT_CONF, DEFAULT_USER = '/etc/ceph/ceph.conf', 'admin'
 
-_SHARED = 'backend_defaults'
-
-
-@dataclasses.dataclass(frozen=True)
-class Pool:
-    """A pool that a service works on, and how it gets there.
-
-    :param what: of the service is there, for people.
-    :param conf: path of ceph.conf; ``user``: ``client.USER`` of it.
-    """
-
-    what: str
-    conf: str
-    user: str
-    pool: str
-    connect_seconds: float = SECONDS
-
-    @property
-    def store(self):
-        """What a connection is called in messages."""
-        return self.what
+#: A section for all backends, in Cinder, and in Glance with glance_store 5.0.
+SHARED = 'backend_defaults'
 
 
-def values_of(conf, section, names):
+def values_of(conf, sections, names):
     """Return options of a backend or store; ``''`` of what is not set.
 
-    What it does not set itself comes from ``[backend_defaults]``, in Cinder
-    and in Glance.
+    :param sections: that may have them, the first one first.
     """
     options = [cfg.StrOpt(name) for name in names]
-    for group in (section, _SHARED):
-        conf.register_opts(options, group)
-    return {name: conf[section][name] or conf[_SHARED][name] or ''
-            for name in names}
+    for section in sections:
+        conf.register_opts(options, section)
+    return {name: next(filter(None, (
+        conf[section][name] for section in sections)), '') for name in names}
 
 
-def answer(pools, ask=None, seconds=SECONDS):
+def answer(places, ask=None, seconds=SECONDS):
     """Return a result for all pools: where each is, or why it is not.
 
-    :param pools: ``[Pool]``.
+    What does not answer may do so where the service runs, and is a warning.
+
+    :param places: ``[Place]`` of :mod:`dcn_plugins.imagecopy.request`; their
+        ``store`` is what is named.
     :param ask: for tests; as :func:`fsid_of`.
     """
-    asked = [_Question(pool, ask or fsid_of) for pool in pools]
-    failures, told = [], []
-    for one in asked:
-        one.join(seconds)
-        where = f'{one.pool.what}: pool {one.pool.pool}'
+    ends_at = time.monotonic() + seconds
+    failures, warnings, told = [], [], []
+    for one in [_Question(place, ask or fsid_of) for place in places]:
+        one.join(max(0.0, ends_at - time.monotonic()))
+        where = f'{one.place.store}: pool {one.place.pool}'
         if one.fsid is not None:
             told.append(f'{where} of Ceph {one.fsid}.')
-        else:
-            failures.append(f'{where}, as client.{one.pool.user} of '
-                            f'{one.pool.conf}: {one.problem(seconds)}')
-    if failures:
-        return results.failure(' '.join(failures + told))
+            continue
+        text = (f'{where}, as client.{one.place.user} of {one.place.conf}: '
+                f'{one.problem(seconds)}')
+        (warnings if one.is_silent else failures).append(text)
+    if failures or warnings:
+        return results.of(failures, warnings + told)
     return results.success(' '.join(told) or None)
 
 
-def fsid_of(pool):
+def fsid_of(place):
     """Return the FSID of the cluster of a pool that we may write to.
 
     An object that nobody has is removed: whoever may not write hears so, and
@@ -90,41 +76,42 @@ def fsid_of(pool):
     :raises CephError: if it does not answer, or refuses us.
     :raises ConfigError: if librados is missing, or a file.
     """
-    if not os.access(pool.conf, os.R_OK):
+    if not os.access(place.conf, os.R_OK):
         raise exceptions.ConfigError(
-            pool.conf, 'it cannot be read here', 'Put it there, or run '
+            place.conf, 'it cannot be read here', 'Put it there, or run '
             'dcn-status as the user of the service, on its host')
-    with _known(pool, {errno.ENOENT: (
+    place = dataclasses.replace(place, connect_seconds=_CALL_SECONDS)
+    with _known(place, {errno.ENOENT: (
             'there is no keyring of it here', 'Put it where "keyring" of that '
             'file says')}):
-        there = cluster.Cluster(pool, SECONDS)
+        there = cluster.Cluster(place, _CALL_SECONDS)
     with there:
-        with _known(pool, {errno.ENOENT: (
+        with _known(place, {errno.ENOENT: (
                 'there is no such pool', 'Correct its name')}):
-            context = there.context(pool.pool)
-        with _known(pool, dict.fromkeys((errno.EPERM, errno.EACCES), (
+            context = there.context(place.pool)
+        with _known(place, dict.fromkeys((errno.EPERM, errno.EACCES), (
                 'it may not write there', 'Give it the capability osd '
-                f'"profile rbd pool={pool.pool}"'))):
+                f'"profile rbd pool={place.pool}"'))):
             cluster.remove(context, f'dcn_nobody.{uuid.uuid4()}')
         return there.fsid
 
 
 @contextlib.contextmanager
-def _known(pool, causes):
+def _known(place, causes):
     """Say what an error of Ceph means here, and what to do."""
     try:
         yield
     except exceptions.CephRefused as exc:
         if exc.errno not in causes:
             raise
-        raise exceptions.ConfigError(pool.what, *causes[exc.errno]) from exc
+        raise exceptions.ConfigError(place.store, *causes[exc.errno]) from exc
 
 
 class _Question(threading.Thread):
 
-    def __init__(self, pool, ask):
+    def __init__(self, place, ask):
         super().__init__(daemon=True)
-        self.pool = pool
+        self.place = place
         self.fsid = None
         self._ask = ask
         self._error = None
@@ -132,15 +119,21 @@ class _Question(threading.Thread):
 
     def run(self):
         try:
-            self.fsid = self._ask(self.pool)
-        except exceptions.DCNError as exc:
-            self._error = exc
+            self.fsid = self._ask(self.place)
         # Nobody else would see it, and it would look like silence.
         except Exception as exc:
-            self._error = f'{type(exc).__name__}: {exc}'
+            self._error = exc
+
+    @property
+    def is_silent(self):
+        """Whether nobody knows, as there is no answer."""
+        return self._error is None or isinstance(
+            self._error, exceptions.ClusterUnreachable)
 
     def problem(self, seconds):
-        """Return why there is no answer."""
-        if self._error is not None:
-            return f'{str(self._error).rstrip(".")}.'
-        return f'no answer within {seconds:g} s.'
+        """Return why there is no FSID."""
+        if self._error is None:
+            return f'no answer within {seconds:g} s.'
+        text = str(self._error).rstrip('.') + '.'
+        return text if isinstance(self._error, exceptions.DCNError) else (
+            f'{type(self._error).__name__}: {text}')

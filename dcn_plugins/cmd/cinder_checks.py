@@ -16,6 +16,7 @@ from dcn_plugins.cmd import paste_file
 from dcn_plugins.cmd import results
 from dcn_plugins.conf import opts
 from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import request
 from dcn_plugins.locking import connection
 
 OUR_DRIVER = 'dcn_plugins.cinder.rbd_driver.DCNRBDDriver'
@@ -101,14 +102,12 @@ class CinderChecks:
         for backend, path in self._drivers().items():
             if path not in (OUR_DRIVER, STOCK_DRIVER):
                 continue
-            values = ceph_checks.values_of(self._conf, backend, _RBD)
-            if not values['rbd_user']:
-                return results.failure(
-                    f'[{backend}] rbd_user is not set: cinder-volume has no '
-                    'user of Ceph. Set it.')
-            found.append(ceph_checks.Pool(
-                f'[{backend}]', values['rbd_ceph_conf']
-                or ceph_checks.DEFAULT_CONF, values['rbd_user'],
+            values = ceph_checks.values_of(
+                self._conf, (backend, ceph_checks.SHARED), _RBD)
+            found.append(request.Place(
+                f'[{backend}]',
+                values['rbd_ceph_conf'] or ceph_checks.DEFAULT_CONF,
+                values['rbd_user'] or ceph_checks.DEFAULT_USER,
                 values['rbd_pool'] or 'rbd'))
         return ceph_checks.answer(found)
 

@@ -5,10 +5,12 @@ Glance's options are global to the process. The few that are looked at are
 known by their names here.
 """
 
+import importlib.metadata
 import os
 
 from keystoneauth1 import exceptions as ks_exceptions
 from oslo_config import cfg
+from oslo_upgradecheck import upgradecheck
 
 from dcn_plugins.cmd import ceph_checks
 from dcn_plugins.cmd import dcn_options
@@ -19,6 +21,7 @@ from dcn_plugins.conf import health
 from dcn_plugins.conf import imagecopy
 from dcn_plugins.conf import placement
 from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import request
 from dcn_plugins.placement import policy_text
 
 JOBS_URL = '[dcn] placement_jobs_url'
@@ -36,6 +39,8 @@ _GROUPS = {
                                       default=['no_op'])]}
 
 
+#: The release of glance_store that first had it.
+_SHARED_SINCE = 5
 _RBD = ('rbd_store_ceph_conf', 'rbd_store_user', 'rbd_store_pool')
 
 
@@ -126,12 +131,13 @@ class GlanceChecks:
     def pools(self):
         """Ask the pools of the stores, and tell in which Ceph they are."""
         found, without = [], []
+        shared = [ceph_checks.SHARED] if _has_shared_options() else []
         for store, kind in self._conf.enabled_backends.items():
             if kind != 'rbd':
                 continue
-            values = ceph_checks.values_of(self._conf, store, _RBD)
+            values = ceph_checks.values_of(self._conf, (store, *shared), _RBD)
             if values['rbd_store_user']:
-                found.append(ceph_checks.Pool(
+                found.append(request.Place(
                     f'[{store}]', values['rbd_store_ceph_conf']
                     or ceph_checks.DEFAULT_CONF, values['rbd_store_user'],
                     values['rbd_store_pool'] or 'images'))
@@ -140,9 +146,7 @@ class GlanceChecks:
                     f'[{store}] has no rbd_store_user: dcn_plugins leaves it '
                     'to Glance. Set it.')
         told = ceph_checks.answer(found)
-        # At the centre there are the stores of all sites, of which one may be
-        # away: the service starts.
-        if told.code is not results.success().code or without:
+        if without and told.code is not upgradecheck.Code.FAILURE:
             return results.warning(' '.join(
                 [*without, *filter(None, [told.details])]))
         return told
@@ -242,3 +246,12 @@ class GlanceChecks:
 
 def _behind(plugins):
     return plugins[plugins.index(FAN_OUT) + 1:]
+
+
+def _has_shared_options():
+    """Return whether stores have what ``[backend_defaults]`` says."""
+    try:
+        version = importlib.metadata.version('glance_store')
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return int(version.partition('.')[0]) >= _SHARED_SINCE

@@ -14,6 +14,7 @@ from nova.scheduler import filters
 from nova.scheduler import weights
 from oslo_db import exception as db_exception
 from oslo_db.sqlalchemy import enginefacade
+from oslo_upgradecheck import upgradecheck
 import sqlalchemy as sa
 
 from dcn_plugins import admission
@@ -22,6 +23,7 @@ from dcn_plugins.cmd import dcn_options
 from dcn_plugins.cmd import policy_checks
 from dcn_plugins.cmd import results
 from dcn_plugins.conf import sites as site_options
+from dcn_plugins.imagecopy import request
 from dcn_plugins.nova import placement_prefilter
 from dcn_plugins import site_map
 from dcn_plugins import sites
@@ -224,11 +226,11 @@ class NovaChecks:
             return results.failure(
                 f'[libvirt] images_type is rbd without {" and ".join(missing)}'
                 ': no server starts. Set it as site render does.')
-        found = ceph_checks.answer([ceph_checks.Pool(
+        found = ceph_checks.answer([request.Place(
             '[libvirt]', values.images_rbd_ceph_conf
             or ceph_checks.DEFAULT_CONF, values.rbd_user,
             values.images_rbd_pool)])
-        if found.code is not results.success().code or (
+        if found.code is not upgradecheck.Code.SUCCESS or (
                 values.images_rbd_glance_store_name):
             return found
         return results.warning(

@@ -14,6 +14,10 @@ except ImportError:
     rich_console = rich_progress = None
 
 
+# With a store's name and "100% 99999/99999 MiB 9999 MB/s ETA 9999s" in 80.
+_BAR_COLUMNS = 20
+
+
 class Lines:
     """A line for each change.
 
@@ -72,8 +76,10 @@ class Bars(Lines):
     def _bar(self, image_id, store):
         key = image_id, store
         if key not in self._known:
+            # All of a UUID leaves no room for the bar.
             self._known[key] = self._bars.add_task(
-                self._names.get(image_id, '') + store, total=None, told='')
+                f'{image_id[:8]} {store}' if image_id in self._names
+                else store, total=None, told='')
         return self._known[key]
 
 
@@ -85,13 +91,13 @@ def opened(say, names, stream=None):
     :param names: what is said of an image begins with, by its id.
     :param stream: where bars are shown: by default standard error.
     """
-    stream = stream or sys.stderr
-    if rich_progress is None or not stream.isatty():
+    console = rich_console and rich_console.Console(file=stream or sys.stderr)
+    # A dumb one shows nothing of a bar before its end.
+    if console is None or not console.is_terminal or console.is_dumb_terminal:
         yield Lines(say, names)
         return
     columns = (rich_progress.TextColumn('{task.description}', markup=False),
-               rich_progress.BarColumn(),
+               rich_progress.BarColumn(_BAR_COLUMNS),
                rich_progress.TextColumn('{task.fields[told]}', markup=False))
-    with rich_progress.Progress(
-            *columns, console=rich_console.Console(file=stream)) as bars:
+    with rich_progress.Progress(*columns, console=console) as bars:
         yield Bars(bars, names)

@@ -277,8 +277,9 @@ RULES = {
         'See the log of the glance-api that you ask: it needs the store '
         '{store}, its Ceph and its keyring'),
     'probe-copy-failed': Rule(
-        _E, 'Images do not come to the site by themselves, nor when somebody '
-        'asks', 'See the log of the glance-api that you ask; it needs the '
+        _E, 'Images do not come to the site, neither by themselves nor when '
+        'somebody asks; or nobody could see whether they do',
+        'See the log of the glance-api that you ask; it needs the '
         'store {store} and one of another site, and copy-image in '
         'enabled_import_methods'),
     'probe-copy-slow': Rule(

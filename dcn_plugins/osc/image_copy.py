@@ -12,8 +12,14 @@ from dcn_plugins.placement import verdict
 #: Between two looks at an image that is copied.
 LOOK_SECONDS = 2.0
 
+#: How long nobody may work on an image whose copies have not ended: a request
+#: that has joined another one waits for the next round of a glance-api.
+IDLE_SECONDS = 120.0
+
 _IMPORTING, _FAILED = ('os_glance_importing_to_stores',
                        'os_glance_failed_import')
+# The task that has the image, as long as it works on it.
+_TASK = 'os_glance_import_task'
 
 
 class ImageCopy:
@@ -24,15 +30,19 @@ class ImageCopy:
     :param seconds: how long Glance may take for an answer.
     """
 
-    def __init__(self, cloud, image_id, stores, seconds):
+    def __init__(self, cloud, image_id, stores, seconds,
+                 clock=time.monotonic):
         self.image_id = image_id
+        self._clock = clock
         self._cloud = cloud
         self._stores = tuple(stores)
         self._seconds = seconds
         self._asked = ()
         self._states = {}
-        # Whether Glance has something else to do with the image first.
-        self._is_held = self._is_held_told = False
+        # Why Glance does not begin as yet; ``None`` if it has.
+        self._held_by = None
+        self._said = None
+        self._idle_since = None
         # That an earlier import has failed says nothing of this one.
         self._stale = set()
 
@@ -82,9 +92,9 @@ class ImageCopy:
             if not (is_patient and exc.status == 409
                     and image.get('status') == 'active'):
                 raise
-            self._is_held = True
+            self._held_by = exc
         else:
-            self._is_held = False
+            self._held_by = self._idle_since = None
 
     def result(self):
         """Return the pairs of store and state."""
@@ -103,12 +113,13 @@ class ImageCopy:
     def lateness(self, seconds):
         """Return what to say when nothing has ended for so long."""
         hint = f'see "openstack dcn image show {self.image_id}"'
+        is_begun = self._held_by is None or not self._in_state('requested')
         return exceptions.NotDone(
             f'image {self.image_id} is not in '
             f'{", ".join(self._in_state("requested", "copying"))} after '
-            f'{seconds:g} s', f'Glance did something else with it all the '
-            f'time: {hint}, and ask again' if self._is_held
-            else f'Glance goes on: {hint}')
+            f'{seconds:g} s', f'Glance goes on: {hint}' if is_begun
+            else f'Glance has refused it all the time ({self._held_by}): '
+            f'{hint}, and ask again')
 
     def look(self, view):
         """Tell what has changed; return whether all copies have ended.
@@ -125,22 +136,34 @@ class ImageCopy:
                     f'image {self.image_id} was deleted meanwhile',
                     'There is nothing left to do') from exc
             # It is asked again, as long as there is time.
-            view.say(self.image_id, str(exc))
+            self._say(view, str(exc))
             return False
         failed = set(_names(image.get(_FAILED)))
         self._stale &= failed
         for store in self._asked:
-            state = self._state(image, store, failed)
-            if state != self._states[store]:
-                self._states[store] = state
-                view.change(self.image_id, store, state, self._count())
-        if self._is_held:
-            self._ask_again(image, view)
+            self._change(view, store, self._state(image, store, failed))
+        importing = _names(image.get(_IMPORTING))
+        left = [store for store in self._in_state('requested', 'copying')
+                if store not in importing]
+        if self._held_by is not None and left:
+            self._ask_again(image, left, view)
+        self._look_for_task(image, left, view)
         if view.has_bars and self._in_state('copying'):
-            self._show_progress(view)
+            self._show_progress(image, view)
         return not self._in_state('requested', 'copying')
 
-    def _show_progress(self, view):
+    def _change(self, view, store, state):
+        if state != self._states[store]:
+            self._states[store] = state
+            view.change(self.image_id, store, state, self._count())
+
+    def _say(self, view, text):
+        """Tell something once, until it is something else."""
+        if text != self._said:
+            self._said = text
+            view.say(self.image_id, text)
+
+    def _show_progress(self, image, view):
         """Show how far glance-api says that it is, if our plugin is there."""
         try:
             tasks = self._cloud.image_tasks(self.image_id, self._seconds)
@@ -148,31 +171,41 @@ class ImageCopy:
             # Only the bars stand still.
             return
         for task in tasks:
-            if task.get('status') == 'processing':
+            if task.get('id') == image.get(_TASK):
                 found = progress_text.progress_of(task.get('message') or '')
                 for store in self._in_state('copying'):
                     if store in found:
                         view.move(self.image_id, store, found[store])
 
-    def _ask_again(self, image, view):
+    def _ask_again(self, image, stores, view):
         """Ask for what nobody is copying by now."""
-        if not self._is_held_told:
-            self._is_held_told = True
-            view.say(self.image_id,
-                     'Glance does something else with the image first')
-        importing = _names(image.get(_IMPORTING))
-        stores = tuple(store for store in self._in_state('requested',
-                                                         'copying')
-                       if store not in importing)
-        if not stores:
-            return
+        self._say(view, 'Glance does something else with the image first')
         try:
-            self._ask(image, stores, is_patient=True)
+            self._ask(image, tuple(stores), is_patient=True)
         except exceptions.ServiceError as exc:
             if exc.status and 400 <= exc.status < 500:
                 raise
             # It is asked again, as long as there is time.
-            view.say(self.image_id, str(exc))
+            self._say(view, str(exc))
+
+    def _look_for_task(self, image, stores, view):
+        """Give up copies of which no task knows any more.
+
+        :raises ServiceError: of Glance, if it refuses for another reason than
+            a task that has the image.
+        """
+        if not stores or image.get(_TASK):
+            self._idle_since = None
+            return
+        now = self._clock()
+        if self._idle_since is None:
+            self._idle_since = now
+        if now - self._idle_since < IDLE_SECONDS:
+            return
+        if self._held_by is not None:
+            raise self._held_by
+        for store in stores:
+            self._change(view, store, 'failed')
 
     def _state(self, image, store, failed):
         if store in site_facts.stores_of(image):
@@ -182,7 +215,7 @@ class ImageCopy:
             return 'copying'
         if store not in failed - self._stale:
             return self._states[store]
-        if not self._is_held:
+        if self._held_by is None:
             return 'failed'
         # Nor does that of a copy that another one has asked for: ours is not
         # even begun.
@@ -215,8 +248,10 @@ def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep,
     ends_at = clock() + seconds
     ended = {}
     while True:
-        left = [copy for copy in copies if copy not in ended]
-        for copy in left:
+        for copy in copies:
+            # Of many each look takes its time, and more if Glance is slow.
+            if copy in ended or clock() >= ends_at:
+                continue
             try:
                 if copy.look(view):
                     ended[copy] = copy.failure()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One API of the cloud, with a deadline for each call."""
 
+import io
 import time
 
 from keystoneauth1 import adapter
@@ -61,9 +62,13 @@ class Service:
                 'See what answers in its place') from exc
 
     def put_bytes(self, path, seconds, data, headers):
-        """Send data as they are; the errors are those of :meth:`call`."""
-        self._answer(path, 'PUT', seconds, data=data, headers={
-            'Content-Type': 'application/octet-stream', **headers})
+        """Send data as they are; the errors are those of :meth:`call`.
+
+        :param seconds: for all of them, and for the answer after that.
+        """
+        self._answer(
+            path, 'PUT', seconds, data=_Timed(data, seconds), headers={
+                'Content-Type': 'application/octet-stream', **headers})
 
     def get_bytes(self, path, seconds):
         """Return data as they are; the errors are those of :meth:`call`."""
@@ -103,3 +108,20 @@ class Service:
         """Return the part of a path that an endpoint may have, or ``''``."""
         url = self._adapter.get_endpoint() or ''
         return '' if url.rstrip('/').endswith(f'/{version}') else f'/{version}'
+
+
+class _Timed(io.BytesIO):
+    """Data that are not read any more when their time is over.
+
+    Else each part of them would have all of it.
+    """
+
+    def __init__(self, data, seconds):
+        super().__init__(data)
+        self._seconds = seconds
+        self._ends_at = time.monotonic() + seconds
+
+    def read(self, size=-1):
+        if time.monotonic() > self._ends_at:
+            raise TimeoutError(f'not all was sent within {self._seconds:g} s')
+        return super().read(size)

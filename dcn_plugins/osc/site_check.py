@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack dcn site check``: what is wrong with one site."""
 
+import argparse
+
+from dcn_plugins import exceptions
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_findings
@@ -27,11 +30,21 @@ class CheckSite(verdict_lister.VerdictLister):
             help='Also take a lock in its etcd, make a volume of 1 GiB and an '
                  'image of 1 MiB there, and remove them, with the quota of '
                  'your project')
+        parser.add_argument(
+            '--least-mbits', type=_mbits, metavar='<Mbit/s>', default=0.0,
+            help='With --deep: also copy an image of another store to those '
+                 'of the site, as large as takes eight seconds at this rate '
+                 '(512 MiB at most), and find stores to which it comes more '
+                 'slowly (default: no copy)')
         add_arguments(parser)
         site.add_deadlines(parser)
         return parser
 
     def take_action(self, parsed_args):
+        if parsed_args.least_mbits and not parsed_args.deep:
+            raise exceptions.ConfigError(
+                '--least-mbits', 'a copy is made with --deep only',
+                'Add --deep, or leave it out')
         survey = site_survey.SiteSurvey(
             self.app.client_manager.dcn, parsed_args.site,
             parsed_args.site_seconds, parsed_args.service_seconds)
@@ -51,6 +64,19 @@ class CheckSite(verdict_lister.VerdictLister):
                            one.remedy) for one in found]
 
 
+def _mbits(text):
+    """Return a rate; raises ArgumentTypeError if it is none."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    # Also "nan" is none of these.
+    if not 0.1 <= found <= 1e6:
+        raise argparse.ArgumentTypeError(
+            f'{text}: give 0.1 to 1000000 Mbit/s')
+    return found
+
+
 def add_arguments(parser):
     """Add what findings do not count, and how something is tried."""
     parser.add_argument(
@@ -60,12 +86,6 @@ def add_arguments(parser):
     parser.add_argument(
         '--volume-type', metavar='<type>',
         help='Of the volume that is tried (default: that of the project)')
-    parser.add_argument(
-        '--least-mbits', type=float, metavar='<Mbit/s>', default=0.0,
-        help='Also copy an image of another store to those of the site, as '
-             'large as takes eight seconds at this rate (512 MiB at most), '
-             'and find stores to which it comes more slowly (default: 0, no '
-             'copy)')
     parser.add_argument(
         '--probe-seconds', type=float, metavar='<seconds>', default=60.0,
         help='How long each trial may take (default: %(default)s)')

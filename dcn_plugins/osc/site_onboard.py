@@ -172,7 +172,7 @@ class Walk:
     def _tried(self, entry):
         probe = site_probe.SiteProbe(
             self._client, entry, self._arguments.service_seconds,
-            self._arguments.probe_seconds, self._arguments.least_mbits)
+            self._arguments.probe_seconds)
         return [('try', one.id, f'{one.what}: {one.remedy}', 'waits')
                 for one in probe.findings(self._arguments.volume_type)
                 if one.id not in self._arguments.ignore]

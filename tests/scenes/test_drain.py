@@ -92,8 +92,9 @@ class DrainTest(test_pane.PaneCase):
         print(output, seen, flush=True)
         self.assertEqual(0, ran.returncode, f'{output}\n{seen}')
         # Bars, with what glance-api has told.
-        self.assertRegex(seen, fr'{images[0]}: {_TARGET}.* \d+% \d+/\d+ MiB')
-        self.assertRegex(seen, fr'{images[0]}: {_TARGET}.* present')
+        bar = f'{images[0][:8]} {_TARGET} '
+        self.assertRegex(seen, bar + r'.* \d+% \d+/\d+ MiB \d+ MB/s')
+        self.assertRegex(seen, f'{bar}.* present')
         self.assertEqual(expected, {
             (row['Step'], row['Target'], row['State'])
             for row in json.loads(output)})
@@ -120,7 +121,7 @@ class DrainTest(test_pane.PaneCase):
              self.config(), 'dcn', 'site', 'drain', site, '--to', _TARGET,
              '--service-seconds', '60', '-f', 'json'],
             stdout=subprocess.PIPE, stderr=terminal, text=True,
-            env={**os.environ, 'COLUMNS': '160', 'TERM': 'xterm'})
+            env={**os.environ, 'COLUMNS': '80', 'TERM': 'xterm'})
 
     def killed(self, site, is_time):
         """Kill the command as soon as it is time; it has not ended then."""

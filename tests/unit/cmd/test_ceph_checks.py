@@ -2,6 +2,7 @@
 """Pools that answer, refuse, or never answer; and who asks them."""
 
 import threading
+import time
 
 import fixtures
 
@@ -10,11 +11,12 @@ from dcn_plugins.cmd import cinder_checks
 from dcn_plugins.cmd import glance_checks
 from dcn_plugins.cmd import nova_checks
 from dcn_plugins import exceptions
+from dcn_plugins.imagecopy import request
 from tests.unit.cmd import service_files
 
 OURS = 'dcn_plugins.cinder.rbd_driver.DCNRBDDriver'
-POOLS = [ceph_checks.Pool('[a]', '/a.conf', 'u', 'pa'),
-         ceph_checks.Pool('[b]', '/b.conf', 'v', 'pb')]
+POOLS = [request.Place('[a]', '/a.conf', 'u', 'pa'),
+         request.Place('[b]', '/b.conf', 'v', 'pb')]
 
 
 class AnswerTest(service_files.ServiceTestCase):
@@ -29,7 +31,7 @@ class AnswerTest(service_files.ServiceTestCase):
 
     def test_one_that_refuses_spares_the_others(self):
         def ask(pool):
-            if pool.what == '[a]':
+            if pool.store == '[a]':
                 raise exceptions.CephRefused('x', 'Operation not permitted')
             return 'F'
 
@@ -45,12 +47,26 @@ class AnswerTest(service_files.ServiceTestCase):
         self.assert_fails(ceph_checks.answer(POOLS, ask),
                           'ZeroDivisionError: division.')
 
-    def test_one_that_never_answers(self):
+    def test_some_that_never_answer(self):
+        """All of them together have the time of one."""
         ended = threading.Event()
         self.addCleanup(ended.set)
-        self.assert_fails(
-            ceph_checks.answer(POOLS, lambda _pool: ended.wait(), 0.05),
-            '[a]: pool pa, as client.u of /a.conf: no answer within 0.05 s.')
+        began = time.monotonic()
+        found = ceph_checks.answer(POOLS * 10, lambda _pool: ended.wait(), 0.2)
+        self.assertLess(time.monotonic() - began, 1)
+        self.assert_warns(
+            found, '[b]: pool pb, as client.v of /b.conf: no answer within '
+            '0.2 s.')
+
+    def test_one_that_is_away_and_one_that_refuses(self):
+        def ask(pool):
+            if pool.store == '[a]':
+                raise exceptions.ClusterUnreachable('x', 'timed out')
+            raise exceptions.ConfigError('[b]', 'no pool', 'Correct it')
+
+        self.assert_warns(ceph_checks.answer(POOLS[:1], ask), 'timed out.')
+        self.assert_fails(ceph_checks.answer(POOLS, ask), 'no pool',
+                          'timed out')
 
     def test_a_file_that_is_not_there(self):
         error = self.assertRaises(exceptions.ConfigError,
@@ -86,18 +102,19 @@ class CinderTest(service_files.ServiceTestCase):
         self.assert_success(self.pools(
             'rbd_user = cinder\nrbd_pool = volumes\nrbd_ceph_conf = /c'),
             '[ceph]: pool volumes of Ceph F.')
-        self.assertEqual([ceph_checks.Pool('[ceph]', '/c', 'cinder',
-                                           'volumes')], self.asked.pools)
+        self.assertEqual([request.Place('[ceph]', '/c', 'cinder', 'volumes')],
+                         self.asked.pools)
 
     def test_what_all_backends_have(self):
         self.assert_success(self.pools(
             '[backend_defaults]\nrbd_user = cinder'))
-        self.assertEqual([ceph_checks.Pool(
+        self.assertEqual([request.Place(
             '[ceph]', '/etc/ceph/ceph.conf', 'cinder', 'rbd')],
             self.asked.pools)
 
     def test_no_user(self):
-        self.assert_fails(self.pools(''), '[ceph] rbd_user is not set')
+        self.assert_success(self.pools(''))
+        self.assertEqual(['admin'], [pool.user for pool in self.asked.pools])
 
     def test_another_driver(self):
         self.assert_success(self.pools(
@@ -128,12 +145,13 @@ class GlanceTest(service_files.ServiceTestCase):
         self.assert_warns(self.pools('[dcn1]\nrbd_store_user = glance'),
                           '[dcn0] has no rbd_store_user', '[dcn1]: pool')
 
-    def test_an_edge_that_is_away_ends_nothing(self):
-        self.useFixture(fixtures.MockPatchObject(
-            ceph_checks, 'answer',
-            lambda _pools: ceph_checks.results.failure('away.')))
-        self.assert_warns(self.pools('[dcn0]\nrbd_store_user = glance'),
-                          'away.')
+    def test_a_glance_store_without_what_all_stores_have(self):
+        self.useFixture(fixtures.MockPatch(
+            'importlib.metadata.version', lambda _name: '4.9.1'))
+        self.assert_warns(
+            self.pools('[backend_defaults]\nrbd_store_user = glance\n'
+                       '[dcn1]\nrbd_store_user = other'),
+            '[dcn0] has no rbd_store_user')
 
 
 class NovaTest(service_files.ServiceTestCase):
@@ -152,7 +170,7 @@ class NovaTest(service_files.ServiceTestCase):
             'images_rbd_ceph_conf = /c\nrbd_user = nova\nrbd_secret_uuid = s\n'
             'images_rbd_glance_store_name = dcn0'),
             '[libvirt]: pool vms of Ceph F.')
-        self.assertEqual([ceph_checks.Pool('[libvirt]', '/c', 'nova', 'vms')],
+        self.assertEqual([request.Place('[libvirt]', '/c', 'nova', 'vms')],
                          self.asked.pools)
 
     def test_images_that_are_not_copied(self):

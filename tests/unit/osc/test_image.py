@@ -172,16 +172,18 @@ class Story:
         message = self.messages.pop(0)
         if isinstance(message, Exception):
             raise message
-        return [{'status': 'success', 'message': 'dcn0 9% 1/9 MiB 1 MB/s'},
-                {'status': 'processing', 'message': message}]
+        return [{'id': 'old', 'message': 'dcn0 9% 1/9 MiB 1 MB/s'},
+                {'id': 'task', 'message': message}]
 
     def get_image(self, image_id, seconds):
         found = self.states.pop(0) if len(self.states) > 1 else (
             self.states[0])
         if isinstance(found, Exception):
             raise found
-        return dict(zip(('stores', image_copy._IMPORTING,
-                         image_copy._FAILED, 'status'), (*found, 'active')))
+        task = found[3:] or ('task' if found[1] else '',)
+        return dict(zip(('stores', image_copy._IMPORTING, image_copy._FAILED,
+                         image_copy._TASK, 'status'),
+                        (*found[:3], *task, 'active')))
 
 
 class Waiting(image_copy.ImageCopy):
@@ -203,7 +205,7 @@ class WaitCase(pane_case.PaneCase):
         def sleep(seconds):
             self.now += seconds
 
-        made = Waiting(story, 'i', ('dcn0', 'dcn1'), 1)
+        made = Waiting(story, 'i', ('dcn0', 'dcn1'), 1, lambda: self.now)
         made.clock = lambda: self.now
         made.sleep = sleep
         made.request(Story(before).get_image('i', 1), is_patient)
@@ -281,7 +283,7 @@ class WaitTest(WaitCase):
                          story.asked)
 
     def test_a_copy_of_another_that_went_away(self):
-        """Its glance-api was killed: nobody copies, and nothing says so."""
+        """Its task has ended without a word, and it holds the image."""
         story = Story(('central', 'dcn0,dcn1', ''), ('central', '', ''),
                       ('central,dcn0,dcn1', '', ''), refused=(409,))
         made = self.copy(story, is_patient=True)
@@ -304,7 +306,39 @@ class WaitTest(WaitCase):
                          is_patient=True)
         caught = self.assertRaises(exceptions.NotDone, made.wait, 10,
                                    self.said.append)
-        self.assertIn('did something else with it all the time', str(caught))
+        self.assertIn('Glance has refused it all the time (Glance: x. y)',
+                      str(caught))
+
+    def test_the_copy_of_another_is_late(self):
+        made = self.copy(Story(('central', 'dcn0,dcn1', ''), refused=(409,)),
+                         is_patient=True)
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 10,
+                                   self.said.append)
+        self.assertIn('Glance goes on', str(caught))
+
+    def test_a_refusal_for_another_reason(self):
+        """No task has the image: it would be refused for ever."""
+        made = self.copy(Story(('central', '', ''), refused=(409,) * 999),
+                         is_patient=True)
+        caught = self.assertRaises(exceptions.ServiceError, made.wait, 3600,
+                                   self.said.append)
+        self.assertEqual(409, caught.status)
+        self.assertAlmostEqual(120, self.now, delta=5)
+
+    def test_a_failure_that_nobody_saw_begin(self):
+        """It fails again before anybody looks: nothing has changed."""
+        made = self.copy(Story(('central', '', 'dcn0,dcn1')),
+                         ('central', '', 'dcn0,dcn1'))
+        caught = self.assertRaises(exceptions.NotDone, made.wait, 3600,
+                                   self.said.append)
+        self.assertIn('to dcn0, dcn1 has failed', str(caught))
+        self.assertAlmostEqual(120, self.now, delta=5)
+
+    def test_a_task_that_takes_long_to_begin(self):
+        made = self.copy(Story(*[('central', '', '', 'task')] * 200,
+                               ('central,dcn0,dcn1', '', '')))
+        made.wait(3600, self.said.append)
+        self.assertEqual(400, self.now)
 
     def test_it_refuses_later(self):
         made = self.copy(Story(('central', '', ''), refused=(409, 500, 403)),
@@ -321,6 +355,19 @@ class WaitTest(WaitCase):
             exceptions.ServiceError, made.request,
             {'stores': 'central', 'status': 'deactivated'}, is_patient=True)
         self.assertEqual(409, caught.status)
+
+    def test_many_take_no_longer_than_one_may(self):
+        class Slow(Story):
+            def get_image(story, image_id, seconds):
+                self.now += 20
+                return super().get_image(image_id, seconds)
+
+        copies = [self.copy(Slow(('central', 'dcn0,dcn1', '')))
+                  for _number in range(100)]
+        told = image_copy.wait(copies, 60, copy_view.Lines(
+            self.said.append, {}), copies[0].clock, copies[0].sleep)
+        self.assertEqual(100, len(told))
+        self.assertLessEqual(self.now, 80)
 
     def test_one_that_fails_spares_the_others(self):
         bad = self.copy(Story(('central', '', 'dcn0,dcn1')))
@@ -360,11 +407,11 @@ class Moves(copy_view.Lines):
 class BarsTest(WaitCase):
     """Copies that are waited for at a terminal."""
 
-    def shown(self, story, names=None):
+    def shown(self, story, names=None, columns='80', term='xterm'):
         made = self.copy(story)
         terminal = Terminal()
-        self.useFixture(fixtures.EnvironmentVariable('COLUMNS', '120'))
-        self.useFixture(fixtures.EnvironmentVariable('TERM', 'xterm'))
+        self.useFixture(fixtures.EnvironmentVariable('COLUMNS', columns))
+        self.useFixture(fixtures.EnvironmentVariable('TERM', term))
         with copy_view.opened(self.fail, names or {}, terminal) as view:
             self.assertTrue(view.has_bars)
             self.errors = image_copy.wait([made], 60, view, made.clock,
@@ -377,8 +424,7 @@ class BarsTest(WaitCase):
             ('central,dcn0', '', 'dcn1'), messages=(
                 'dcn_plugins: dcn0 plan; dcn1 verify',
                 'dcn_plugins: dcn0 50% 512/1024 MiB 118 MB/s ETA 4s; '
-                'dcn1 waits')), {'i': '[red]name: '})
-        self.assertIn('[red]name: dcn0', text)
+                'dcn1 waits')), {})
         # The last of all pictures has what has become of them.
         last = text.rstrip().splitlines()[-2:]
         self.assertEqual([True, True], [
@@ -422,10 +468,29 @@ class BarsTest(WaitCase):
                 'Copied 15 MiB')))
         self.assertEqual([None], self.errors)
 
+    def test_it_fits_into_80_columns(self):
+        terminal = Terminal()
+        self.useFixture(fixtures.EnvironmentVariable('COLUMNS', '80'))
+        self.useFixture(fixtures.EnvironmentVariable('TERM', 'xterm'))
+        image_id = '97252ae2-4292-4dc1-bc91-92e88995e929'
+        with copy_view.opened(self.fail, {image_id: f'image {image_id}: '},
+                              terminal) as view:
+            view.change(image_id, 'central', 'copying', '0 of 1')
+            view.move(image_id, 'central', progress_text.progress_of(
+                'central 52% 54010/102400 MiB 118 MB/s ETA 440s')['central'])
+        text = re.sub(r'\x1b\[[0-9;?]*[A-Za-z]', '', terminal.getvalue())
+        self.assertRegex(text, '97252ae2 central [━╸╺ ]{20} 52% '
+                               '54010/102400 MiB 118 MB/s ETA 430s')
+
+    def test_a_dumb_terminal(self):
+        self.useFixture(fixtures.EnvironmentVariable('TERM', 'dumb'))
+        with copy_view.opened(self.fail, {}, Terminal()) as view:
+            self.assertFalse(view.has_bars)
+
     def test_no_terminal_and_no_rich(self):
         with copy_view.opened(self.fail, {}, io.StringIO()) as view:
             self.assertFalse(view.has_bars)
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.osc.copy_view.rich_progress', None))
+            'dcn_plugins.osc.copy_view.rich_console', None))
         with copy_view.opened(self.fail, {}, Terminal()) as view:
             self.assertFalse(view.has_bars)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A check that tries what users do at a site."""
 
+import time
+
 import fixtures
 
 from dcn_plugins.osc import site_probe
@@ -52,9 +54,9 @@ class ProbeTest(test_site_check.CheckCase):
 
     def test_copies_that_are_fast_enough(self):
         self.assertEqual([], self.deep('--least-mbits', '8'))
-        self.assertEqual([1 << 20, 1 << 20, (1 << 20) + 8_000_000],
+        self.assertEqual([1 << 20] * 3 + [(1 << 20) + 8_000_000],
                          self.sizes())
-        self.assertEqual([['dcn0']] * 2, [
+        self.assertEqual([['dcn0']] * 3, [
             copy['stores'] for copy in self.asked('POST', '/import')])
         self.assertEqual([], self.probes())
 
@@ -62,11 +64,11 @@ class ProbeTest(test_site_check.CheckCase):
         self.useFixture(fixtures.MockPatchObject(
             site_probe, '_MOST_COPY_BYTES', 3 << 20))
         row, = self.table(test_site_check.site_check.CheckSite, 'dcn0',
-                          '--deep', '--least-mbits', '1e9')
+                          '--deep', '--least-mbits', '1e6')
         self.assertEqual('probe-copy-slow', row['ID'])
         self.assertIn('3 MiB of an image were copied to dcn0 in ',
                       row['What'])
-        self.assertEqual([1 << 20, 1 << 20, 4 << 20], self.sizes())
+        self.assertEqual([1 << 20] * 3 + [4 << 20], self.sizes())
         self.assertEqual([], self.probes())
 
     def test_copies_that_are_refused(self):
@@ -75,11 +77,58 @@ class ProbeTest(test_site_check.CheckCase):
                          self.deep('--least-mbits', '8'))
         self.assertEqual([], self.probes())
 
-    def test_a_copy_that_does_not_end(self):
+    def copies_end(self, *answers):
+        """Have copies end, one after the other, or not."""
+        answers = iter(answers)
+        ends = {}
+
+        def look(copy, _view):
+            if copy not in ends:
+                ends[copy] = next(answers)
+            return ends[copy]
+
         self.useFixture(fixtures.MockPatchObject(
-            site_probe.image_copy.ImageCopy, 'look', lambda *_args: False))
+            site_probe.image_copy.ImageCopy, 'look', look))
+
+    def test_a_copy_that_does_not_end(self):
+        self.copies_end(False)
         self.assertEqual(['probe-copy-failed'], self.deep(
             '--least-mbits', '8', '--probe-seconds', '1'))
+
+    def test_a_large_copy_that_does_not_end(self):
+        self.copies_end(True, False)
+        row, = self.table(
+            test_site_check.site_check.CheckSite, 'dcn0', '--deep',
+            '--least-mbits', '8', '--probe-seconds', '1')
+        self.assertEqual('probe-copy-slow', row['ID'])
+        self.assertIn('were not copied to dcn0 within 1 s, at less than 64 '
+                      'Mbit/s', row['What'])
+        self.assertEqual([], self.probes())
+
+    def test_an_image_that_is_not_uploaded(self):
+        put = self.cloud.image_data
+
+        class Slow(type(put)):
+            def __setitem__(self, key, value):
+                if len(value) > 1 << 20:
+                    time.sleep(1.5)
+                super().__setitem__(key, value)
+
+        self.cloud.image_data = Slow()
+        row, = self.table(
+            test_site_check.site_check.CheckSite, 'dcn0', '--deep',
+            '--least-mbits', '8', '--probe-seconds', '1')
+        self.assertEqual('probe-copy-failed', row['ID'])
+        self.assertIn('8 MiB were not uploaded to central', row['What'])
+        self.assertIn('longer --probe-seconds', row['What'])
+
+    def test_rates_that_are_none(self):
+        for rate in ('nan', 'inf', '-1', '0', 'fast'):
+            self.assertRaises(SystemExit, self.deep, '--least-mbits', rate)
+        error = self.assertRaises(
+            test_site_check.site_check.exceptions.ConfigError, self.ids,
+            '--least-mbits', '8')
+        self.assertIn('Add --deep', str(error))
 
     def test_no_other_store_to_copy_from(self):
         del self.cloud.stores[1:]
