@@ -89,7 +89,6 @@ class DrainTest(test_pane.PaneCase):
         self.line.tell(f'rate {self.lab.wan.rate_kbit}')
         output, _errors = ran.communicate(timeout=300)
         seen = terminal.close()
-        print(output, seen, flush=True)
         self.assertEqual(0, ran.returncode, f'{output}\n{seen}')
         # Bars, with what glance-api has told.
         bar = f'{images[0][:8]} {_TARGET} '
