@@ -435,8 +435,10 @@ def _translated():
 
 
 def _text(exc):
-    # urllib3 begins with the address of an object in memory.
-    return f'{type(exc).__name__}: {str(exc).partition(">: ")[2] or exc}'
+    # urllib3 begins with the address of an object in memory, or has that
+    # object as the first of two arguments.
+    text = str(exc.args[-1] if exc.args else exc)
+    return f'{type(exc).__name__}: {text.partition(">: ")[2] or text}'
 
 
 def _parsed(endpoint, answer):

@@ -64,6 +64,7 @@ What is wrong with a site:
 Images, jobs, locks:
 
 ==================  ======================================================
+``named_resource``  the one server, volume or image that somebody names
 ``named_image``     the image and the stores that somebody names
 ``image_matrix``    which image is in which store, or on its way (pure)
 ``image_reading``   what Glance and etcd say of images

@@ -7,6 +7,7 @@ take.
 """
 
 import json
+import re
 import urllib.parse
 import uuid
 
@@ -114,6 +115,15 @@ class Cloud:
         return _pages(self.compute, '/servers/detail', 'servers',
                       'servers_links', seconds, 'all_tenants=1')
 
+    def servers_called(self, name, seconds):
+        """Return the servers of all projects that have a name."""
+        # Nova takes it for a pattern that is somewhere in the name.
+        query = urllib.parse.urlencode(
+            {'all_tenants': 1, 'name': f'^{re.escape(name)}$'})
+        return [found for found in _pages(
+            self.compute, '/servers/detail', 'servers', 'servers_links',
+            seconds, query) if found['name'] == name]
+
     # Placement
 
     def provider_aggregates(self, provider, seconds):
@@ -195,6 +205,13 @@ class Cloud:
     def get_volume(self, volume_id, seconds):
         """Return a volume."""
         return self.volume.get(f'/volumes/{volume_id}', seconds)['volume']
+
+    def volumes_called(self, name, seconds):
+        """Return the volumes of all projects that have a name."""
+        query = urllib.parse.urlencode({'all_tenants': 1, 'name': name})
+        return [found for found in _pages(
+            self.volume, '/volumes/detail', 'volumes', 'volumes_links',
+            seconds, query) if found['name'] == name]
 
     def volumes_with(self, key, value, seconds):
         """Return the volumes of our project whose metadata say something."""

@@ -10,9 +10,12 @@ from dcn_plugins.osc import columns
 from dcn_plugins.osc import explanation
 from dcn_plugins.osc import image_matrix
 from dcn_plugins.osc import named_image
+from dcn_plugins.osc import named_resource
 from dcn_plugins.osc import pane
+from dcn_plugins.osc import reading
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_facts
+from dcn_plugins.osc import site_services
 from dcn_plugins.placement import overview
 
 
@@ -23,7 +26,7 @@ class _Explain(command.ShowOne):
     def get_parser(self, prog_name):
         parser = super().get_parser(prog_name)
         parser.add_argument(self.noun, metavar=f'<{self.noun}>',
-                            help=f'Id of a {self.noun}')
+                            help=f'Name or id of a {self.noun}')
         site.add_deadlines(parser)
         return parser
 
@@ -43,9 +46,9 @@ class ExplainServer(_Explain):
 
     noun = 'server'
 
-    def fields(self, client, entries, server_id, seconds):
+    def fields(self, client, entries, name, seconds):
         """Yield what is told."""
-        server = client.cloud.server(server_id, seconds)
+        server = named_resource.server(client.cloud, name, seconds)
         host = server.get('OS-EXT-SRV-ATTR:host')
         yield from (('id', server['id']), ('name', server['name']),
                     ('status', server['status']), ('host', host),
@@ -64,7 +67,7 @@ class ExplainServer(_Explain):
             for volume in volumes])
         yield 'sites', VerdictsColumn(explanation.verdicts(
             explanation.request_of_server(server, entries, stores, zones),
-            entries))
+            entries, _closed(client, entries, seconds).computes))
 
 
 class ExplainVolume(_Explain):
@@ -74,9 +77,9 @@ class ExplainVolume(_Explain):
 
     noun = 'volume'
 
-    def fields(self, client, entries, volume_id, seconds):
+    def fields(self, client, entries, name, seconds):
         """Yield what is told."""
-        volume = client.cloud.get_volume(volume_id, seconds)
+        volume = named_resource.volume(client.cloud, name, seconds)
         zone = volume['availability_zone']
         yield from (('id', volume['id']), ('name', volume.get('name')),
                     ('status', volume['status']), ('zone', zone),
@@ -91,7 +94,8 @@ class ExplainVolume(_Explain):
         yield 'image_is_there', (
             None if not stores else not near.isdisjoint(stores))
         yield 'sites', VerdictsColumn(explanation.verdicts(
-            explanation.request_of_volume(volume, entries), entries))
+            explanation.request_of_volume(volume, entries), entries,
+            _closed(client, entries, seconds).volumes))
 
 
 class ExplainImage(_Explain):
@@ -139,6 +143,17 @@ class PlacesColumn(columns.ListColumn):
                 + (f' ({told["why"]})' if told['why'] else '')
                 for told in found) or 'Glance has no store of this site')
             for name, found in self._value.items())
+
+
+def _closed(client, entries, seconds):
+    """Return what is disabled in whole; nothing of what does not answer."""
+    cloud = client.cloud
+    told = reading.read_all({
+        'computes': cloud.computes, 'volume_services': cloud.volume_services,
+        'clusters': cloud.clusters, 'pools': cloud.pools}, seconds)
+    return explanation.closed(entries, site_services.Services(
+        told['computes'], told['volume_services'], told['pools']),
+        told['clusters'].value or ())
 
 
 def _why(state):

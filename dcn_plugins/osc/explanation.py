@@ -5,7 +5,10 @@ The verdicts on sites are those of :mod:`dcn_plugins.admission`, which the
 schedulers ask, too.
 """
 
+import dataclasses
+
 from dcn_plugins import admission
+from dcn_plugins.osc import site_services
 from dcn_plugins import sites
 
 _SITE_HINT, _SITE_SPEC = 'dcn_site', 'dcn:site'
@@ -67,8 +70,48 @@ def residence(entries, project):
                      if project in entry.projects) or None
 
 
-def verdicts(request, entries):
-    """Return ``{'accepted': bool, ...}`` of each site, by its name."""
+@dataclasses.dataclass(frozen=True)
+class Closed:
+    """Why nothing new comes to sites that the rules accept.
+
+    :param computes: by site, if all of its nova-compute are disabled.
+    :param volumes: the same of cinder-volume.
+    """
+
+    computes: dict
+    volumes: dict
+
+
+def closed(entries, services, clusters):
+    """Return what is :class:`Closed`.
+
+    :param services: :class:`~dcn_plugins.osc.site_services.Services`.
+    :param clusters: of cinder-volume, of which the scheduler looks at nothing
+        else.
+    """
+    units = {found['name']: found for found in clusters}
+    return Closed(
+        {name: reason for name, entry in entries.items() if (
+            reason := _disabled('nova-compute', services.computes_of(entry)))},
+        {name: reason for name, entry in entries.items() if (
+            reason := _disabled('cinder-volume', [
+                units.get(one.get('cluster'), one)
+                for one in services.backends_of(entry)]))})
+
+
+def _disabled(noun, services):
+    if not services or any(one.get('status') != 'disabled'
+                           for one in services):
+        return None
+    return (f'all of its {noun} are disabled '
+            f'({"; ".join(site_services.reasons(services))})')
+
+
+def verdicts(request, entries, closed_sites):
+    """Return ``{'accepted': bool, ...}`` of each site, by its name.
+
+    :param closed_sites: a part of :class:`Closed`.
+    """
     found = {}
     for name, entry in entries.items():
         refusal = admission.refusal(request, _site(entry))
@@ -76,16 +119,22 @@ def verdicts(request, entries):
             'accepted': refusal is None,
             'rule': refusal and refusal.rule.value,
             'reason': refusal and refusal.text,
-            'remedy': refusal and refusal.remedy}
+            'remedy': refusal and refusal.remedy,
+            'closed': closed_sites.get(name)}
     return found
 
 
 def text_of(found):
     """Return verdicts as lines for people."""
-    return '\n'.join(
-        f'{name}: accepted' if told['accepted'] else
-        f'{name}: refused ({told["rule"]}): {told["reason"]}; '
-        f'{told["remedy"]}' for name, told in found.items())
+    return '\n'.join(_line(name, told) for name, told in found.items())
+
+
+def _line(name, told):
+    if not told['accepted']:
+        return (f'{name}: refused ({told["rule"]}): {told["reason"]}; '
+                f'{told["remedy"]}')
+    return f'{name}: accepted' + (
+        f' by the rules, but {told["closed"]}' if told['closed'] else '')
 
 
 def _site(entry):

@@ -312,8 +312,9 @@ RULES = {
         'whether that etcd runs'),
     'unknown-etcd': Rule(
         _E, 'Nobody knows whether there are any locks',
-        'Set locks_url below "dcn" of the cloud in clouds.yaml, see whether '
-        'that etcd runs, or give a longer --site-seconds'),
+        'See whether the etcd of locks_url (below "dcn" in clouds.yaml) runs '
+        'and can be reached, set locks_url if there is none, or give a longer '
+        '--site-seconds'),
     'unknown-etcd-member': Rule(
         _E, 'One less may fail, if it is away', 'See whether this member '
         'runs and can be reached, or give a longer --site-seconds'),

@@ -147,6 +147,8 @@ class ImageCopy:
                 if store not in importing]
         if self._held_by is not None and left:
             self._ask_again(image, left, view)
+        elif self._held_by is not None:
+            self._say(view, 'a copy that was asked for before is on its way')
         self._look_for_task(image, left, view)
         if view.has_bars and self._in_state('copying'):
             self._show_progress(image, view)

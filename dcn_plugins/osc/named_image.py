@@ -4,6 +4,7 @@
 import uuid
 
 from dcn_plugins import exceptions
+from dcn_plugins.osc import named_resource
 from dcn_plugins.osc import pane
 
 
@@ -13,16 +14,9 @@ def image(cloud, name_or_id, seconds):
     :raises NotDone: if there is none, or if there are several of that name.
     :raises ServiceError: if Glance does not tell.
     """
-    found = cloud.image_by(name_or_id, seconds)
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise exceptions.NotDone(
-            f'there is no image {name_or_id}, or you may not see it',
-            'See "openstack image list --all"')
-    raise exceptions.NotDone(
-        f'{len(found)} images are called {name_or_id}',
-        'Name one by its id: ' + ', '.join(one['id'] for one in found))
+    return named_resource.one(
+        'image', name_or_id, cloud.image_by(name_or_id, seconds),
+        'See "openstack image list --all"')
 
 
 def image_id(cloud, name_or_id, seconds):

@@ -138,11 +138,14 @@ def fields_of(site, now):
                 'store': 'stores_known'}.get(name, name),
                columns.DatedColumn(site.facts[name], now,
                                    fact_texts.TEXTS[name]))
-    for name, key in (('hosts_down', 'down'), ('hosts_disabled', 'disabled')):
+    for name, key in (('hosts_down', 'down'), ('hosts_disabled', 'disabled'),
+                      ('disabled_reasons', 'disabled_reasons')):
         yield name, columns.ListColumn((site.hosts.value or {}).get(key, []))
     volumes = site.volumes.value or {}
     yield 'clusters', columns.ListColumn([
-        f'{found["name"]}: {found["state"]}, {found["hosts_down"]} of '
+        f'{found["name"]}: {found["state"]}'
+        + (', disabled' if found['status'] == 'disabled' else '')
+        + f', {found["hosts_down"]} of '
         f'{found["hosts"]} down' for found in volumes.get('clusters', ())])
     yield 'pools', columns.ListColumn([
         f'{pool["name"]}: {pool["free_gb"]}/{pool["total_gb"]} GB free, '

@@ -57,9 +57,14 @@ class CheckSite(verdict_lister.VerdictLister):
                 parsed_args.least_mbits)
             found = finding.in_order(
                 [*found, *probe.findings(parsed_args.volume_type)])
+            for store, rate in probe.rates.items():
+                self.log.warning('An image came to %s at %.0f Mbit/s.', store,
+                                 rate)
         found = [one for one in found if one.id not in parsed_args.ignore]
         self.has_failed = any(one.severity is finding.Severity.ERROR
                               for one in found)
+        if not found:
+            self.log.warning('Nothing was found.')
         return HEADINGS, [(one.id, one.severity.value, one.what, one.why,
                            one.remedy) for one in found]
 

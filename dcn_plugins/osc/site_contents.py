@@ -19,6 +19,7 @@ class Content:
     :param kind: ``server``, ``volume``, ``snapshot`` or ``image``.
     :param state: as its service has it.
     :param where: host, backend or stores.
+    :param is_empty: whether it never got a place, and has no data.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Content:
     project: str
     state: str
     where: str
+    is_empty: bool = False
 
     @property
     def detail(self):
@@ -68,7 +70,8 @@ def volumes(entry, backends, told):
             found.append(Content(
                 'volume', one['id'], one['name'],
                 one.get('os-vol-tenant-attr:tenant_id', ''), one['status'],
-                backend or f'zone {one["availability_zone"]}'))
+                backend or f'zone {one["availability_zone"]}',
+                is_empty=not backend and one['status'] == 'error'))
     return found
 
 

@@ -70,7 +70,7 @@ class DrainSite(verdict_lister.VerdictLister):
         parser.add_argument(
             '--to', metavar='<store>',
             help='Where images are copied to (default: the central store of '
-                 'the policy, if there is one)')
+                 'the policy, if there is exactly one)')
         parser.add_argument('--reason', default='', metavar='<text>',
                             help='Why, for others who look')
         parser.add_argument(
@@ -86,24 +86,26 @@ class DrainSite(verdict_lister.VerdictLister):
         contents = SiteContents(client.cloud, entry, backends, seconds)
         target = None
         if contents.images_alone:
-            target = self._target(client, entry, parsed_args.to, seconds)
+            target = self._target(client, entry, contents.images_alone,
+                                  parsed_args.to, seconds)
         if not parsed_args.dry_run:
             site_change.SiteChange(client.cloud, seconds).run(cordon)
             # What came before the last service was disabled counts, too.
             contents = SiteContents(client.cloud, entry, backends, seconds)
             if contents.images_alone and target is None:
-                target = self._target(client, entry, parsed_args.to, seconds)
+                target = self._target(client, entry, contents.images_alone,
+                                      parsed_args.to, seconds)
         rows = change_command.rows(cordon, parsed_args.dry_run)
         rows += self._images(client, contents.images_alone, target,
                              parsed_args)
-        rows += [(one.kind, one.id, f'{one.detail}: {_REMEDIES[one.kind]}',
-                  'stays') for one in contents.fixed]
+        rows += [(one.kind, one.id, f'{one.detail}: {_remedy(one)}', 'stays')
+                 for one in contents.fixed]
         if not rows:
             self.log.warning('There is nothing to do, and nothing that is '
                              'only at %s.', entry.name)
         return change_command.HEADINGS, rows
 
-    def _target(self, client, entry, named, seconds):
+    def _target(self, client, entry, images, named, seconds):
         """Return the store that images are copied to, and all that there are.
 
         :raises NotDone: if it is one of the site's, or not known.
@@ -115,9 +117,11 @@ class DrainSite(verdict_lister.VerdictLister):
         store = named or (central[0] if len(central) == 1 else None)
         if store is None:
             raise exceptions.NotDone(
-                f'images are at {entry.name} only, and it is not known where '
-                'they shall be; nothing was changed',
-                'Name a store with --to')
+                f'{_listed(images)} are at {entry.name} only, and it is not '
+                'known where they shall be: '
+                + (f'the policy has the central stores {", ".join(central)}'
+                   if central else 'the policy names no central store')
+                + '; nothing was changed', 'Name a store with --to')
         if store not in known - set(entry.stores):
             raise exceptions.NotDone(
                 f'{store} is no store outside of {entry.name}; nothing was '
@@ -172,6 +176,7 @@ class RetireSite(change_command.ChangeCommand):
     def plan(self, reader, change, arguments):
         """Return the steps; raises NotDone if something is left."""
         if arguments.site not in reader.entries():
+            self.log.warning('There is no site %s.', arguments.site)
             return []
         entry, backends, cordon = _cordon(self.app, arguments)
         contents = SiteContents(self.app.client_manager.dcn.cloud, entry,
@@ -194,6 +199,12 @@ class RetireSite(change_command.ChangeCommand):
                 f'something new may come to {entry.name} as yet; nothing was '
                 'changed', f'Call "openstack dcn site drain {entry.name}"')
         return step.removed(entry, entry.hosts) + step.deleted(entry)
+
+
+def _remedy(content):
+    if content.is_empty:
+        return 'it was never made and has no data: delete it'
+    return _REMEDIES[content.kind]
 
 
 def _listed(contents):

@@ -123,6 +123,7 @@ def _hosts(entry, services):
             problem=f'none of {len(entry.hosts)} hosts is up'), frozenset()
     value = {'up': len(up), 'total': len(entry.hosts),
              'disabled': site_services.disabled(mine),
+             'disabled_reasons': site_services.reasons(mine),
              'down': sorted(set(entry.hosts).difference(
                  service['host'] for service in up))}
     at = site_services.silent_since(up) or computes.at

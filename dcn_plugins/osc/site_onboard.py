@@ -10,6 +10,7 @@ import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
+from dcn_plugins.osc import cordon
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_change
@@ -102,6 +103,7 @@ class Walk:
         rows = self._done(steps)
         if self._arguments.dry_run:
             return rows, waits
+        rows += self._uncordoned()
         answers = site_survey.SiteSurvey(
             self._client, self._name, self._arguments.site_seconds,
             self._arguments.service_seconds).answers()
@@ -125,6 +127,14 @@ class Walk:
             **(self._projects(entry, wanted or ())
                if is_new or wanted else {})}))
         return rows, []
+
+    def _uncordoned(self):
+        """Undo our cordon of a site of this name that was retired."""
+        if not _is_marked(self._reader.entries()[self._name]):
+            return []
+        steps, _left = cordon.uncordoned(
+            self._client, self._name, self._arguments.service_seconds)
+        return self._done(steps)
 
     def _made(self):
         """Return the steps that make the site, and rows of missing hosts."""

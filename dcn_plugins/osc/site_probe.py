@@ -71,6 +71,8 @@ class SiteProbe:
         self._now = now
         self._name = f'{PREFIX}{uuid.uuid4()}'
         self._left = []
+        #: Mbit/s at which images came to stores, as far as that was tried.
+        self.rates = {}
 
     def findings(self, volume_type=None):
         """Return what has failed, all of them tried at the same time.
@@ -145,8 +147,10 @@ class SiteProbe:
         seconds = self._seconds if taken is None else max(
             taken - around, 1e-3)
         rate = size * 8e-6 / seconds
-        if taken is not None and rate >= self._least_mbits:
-            return []
+        if taken is not None:
+            self.rates[store] = rate
+            if rate >= self._least_mbits:
+                return []
         what = (f'were copied to {store} in {seconds:.1f} s, at'
                 if taken is not None else
                 f'were not copied to {store} within {seconds:g} s, at less '
@@ -179,8 +183,13 @@ class SiteProbe:
                 [copy], self._seconds, copy_view.Lines(lambda _text: None, {}),
                 self._clock, self._sleep, _COPY_LOOK_SECONDS)
             taken = self._clock() - begun_at
-            if error and size > _IMAGE_BYTES and taken >= self._seconds:
-                return None
+            if error and taken >= self._seconds:
+                # Not its own words: the image that they are about is gone.
+                if size > _IMAGE_BYTES:
+                    return None
+                raise exceptions.NotDone(
+                    f'{size >> 20} MiB were not copied within '
+                    f'{self._seconds:g} s', 'Give a longer --probe-seconds')
             if error:
                 raise error
             return taken

@@ -89,3 +89,10 @@ def disabled(services):
     """Return the hosts of services that are disabled."""
     return sorted(service['host'] for service in services
                   if service.get('status') == 'disabled')
+
+
+def reasons(services):
+    """Return why services are disabled, each reason once."""
+    return sorted({service.get('disabled_reason') or 'without a reason'
+                   for service in services
+                   if service.get('status') == 'disabled'})

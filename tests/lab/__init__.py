@@ -10,6 +10,7 @@
 ``deadline``     every wait says what it waited for
 ``inifile``      configuration files of the services
 ``catalogue``    users, roles, endpoints, aggregates, flavors
+``pane_settings`` what ``openstack dcn`` has to know of a lab
 ``cloud``        the order in which the lab is brought up and taken down
 ``wan``          network namespaces and a delay line between the sites
 ``guest``        a guest image made of Debian's packages

@@ -18,6 +18,7 @@ from tests.lab import cloud as clouds
 from tests.lab import deadline
 from tests.lab import guest
 from tests.lab import layout as layouts
+from tests.lab import pane_settings
 from tests.lab import report
 from tests.lab.services import nova
 from tests.lab import wan
@@ -169,8 +170,8 @@ def run_demo(arguments):
         return 0 if demo.run(made, say) else 1
     finally:
         if arguments.keep and is_up:
-            say(f'the lab stays up: python -m tests.lab --dir '
-                f'{arguments.dir} status|exec|down')
+            say(f'the lab stays up: tests/lab/lab --dir {arguments.dir} '
+                'status|exec|service|wan|grow|down')
         else:
             take_down(arguments)
 
@@ -183,14 +184,23 @@ def run_status(arguments):
 
 
 def run_exec(arguments):
-    """Run a command as the lab's administrator, in the central network."""
+    """Run a command as the lab's administrator, in the central network.
+
+    "openstack dcn" knows the etcds and the policy of the lab.
+    """
     lab = load(arguments).lab
-    env = {**os.environ, **catalogue.variables(lab),
-           'PATH': f'{lab.venv}/bin:{os.environ.get("PATH", "")}',
+    env = {'OS_DCN_CONFIG_FILE': str(pane_settings.write(lab)),
+           **os.environ, **catalogue.variables(lab),
+           'PATH': f'{lab.venv}/bin:{lab.plugins}/bin:'
+                   f'{os.environ.get("PATH", "")}',
            'PYTHONPATH': str(lab.plugins),
            'DCN_LAB': str(lab.directory)}
     argv = arguments.argv or [os.environ.get('SHELL', '/bin/bash')]
-    return subprocess.run(argv, env=env).returncode
+    try:
+        return subprocess.run(
+            argv, env=env, cwd=os.environ.get('DCN_LAB_CALLED_IN')).returncode
+    except FileNotFoundError as exc:
+        raise deadline.LabError(f'there is no command {argv[0]}') from exc
 
 
 def run_service(arguments):
@@ -220,7 +230,7 @@ def run_wan(arguments):
     made = load(arguments)
     if not made.lab.wan:
         raise deadline.LabError('this lab has no WAN: up --wan 40ms,1Gbit')
-    answer = made[f'wan-{arguments.site}'].tell(' '.join(arguments.order))
+    answer = made[f'wan-{arguments.site}'].tell(wan.order(arguments.order))
     for key, value in answer.items():
         say(f'{key:12} {value}')
     return 0

@@ -62,6 +62,33 @@ def ip(*arguments):
     return done.stdout
 
 
+# What an order takes, and what that may be.
+_ORDERS = {'stat': None, 'cut': None, 'heal': None,
+           'delay': (int, 60_000_000), 'rate': (int, 100_000_000),
+           'loss': (float, 1.0)}
+
+
+def order(words):
+    """Return an order to a line as it is sent.
+
+    :param words: of somebody; the program takes what it understands of them.
+    :raises deadline.LabError: if it is none.
+    """
+    verb, *values = words
+    takes = _ORDERS.get(verb)
+    try:
+        if verb not in _ORDERS or len(values) != (takes is not None):
+            raise ValueError
+        if takes is not None and not 0 <= takes[0](values[0]) <= takes[1]:
+            raise ValueError
+    except ValueError:
+        raise deadline.LabError(
+            f'{" ".join(words)!r} is no order to a line. Give stat, cut, '
+            'heal, delay MICROSECONDS, rate KBIT or loss FRACTION (0 to 1)'
+        ) from None
+    return ' '.join(words)
+
+
 class Link(service.Service):
     """The line between the centre and one edge."""
 

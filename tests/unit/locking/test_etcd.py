@@ -9,6 +9,7 @@ import time
 import traceback
 
 import testtools
+import urllib3
 
 from dcn_plugins import exceptions
 from dcn_plugins.locking import etcd
@@ -35,6 +36,18 @@ DELETED = {'result': {'events': [{'type': 'DELETE', 'kv': {'key': KEY}}]}}
 
 def refusal(text, code, status=400):
     return Answer({'error': text, 'message': text, 'code': code}, status)
+
+
+class TextTest(testtools.TestCase):
+
+    def test_nobody_reads_addresses_of_objects(self):
+        errors, pool = urllib3.exceptions, object()
+        for exc in (errors.NewConnectionError(pool, 'Failed to establish'),
+                    errors.ConnectTimeoutError(pool, 'Connection timed out'),
+                    errors.ReadTimeoutError(pool, None, 'Read timed out')):
+            self.assertNotIn('object at', etcd._text(exc))
+            self.assertThat(etcd._text(exc),
+                            testtools.matchers.MatchesRegex(r'\w+: \w+'))
 
 
 class EndpointTest(testtools.TestCase):

@@ -44,6 +44,44 @@ class ExplainTest(pane_case.PaneCase):
         # A migration within a site that is being drained is allowed.
         self.assertEqual({'dcn0': 'move', 'dcn1': None}, self.verdicts(told))
 
+    def test_by_name(self):
+        number = self.server(name='srv1')
+        self.server(name='srv10')
+        self.assertEqual(number, self.shown(explain.ExplainServer, 'srv1')[
+            'id'])
+        number = self.volume('dcn0', name='vol1')
+        self.assertEqual(number, self.shown(explain.ExplainVolume, 'vol1')[
+            'id'])
+        for command, noun in ((explain.ExplainServer, 'server'),
+                              (explain.ExplainVolume, 'volume')):
+            for name in ('srv', str(uuid.uuid4())):
+                error = self.assertRaises(exceptions.NotDone, self.shown,
+                                          command, name)
+                self.assertIn(f'there is no {noun} {name}', str(error))
+        twin = self.volume('dcn0', name='vol1')
+        error = self.assertRaises(exceptions.NotDone, self.shown,
+                                  explain.ExplainVolume, 'vol1')
+        self.assertIn(twin, str(error))
+
+    def test_what_is_disabled(self):
+        """The rules accept it, and nothing gets there."""
+        server, volume = self.server(), self.volume('dcn0')
+        for one in [*self.cloud.computes, *self.cloud.clusters]:
+            if 'dcn0' in (one.get('host') or one['name']):
+                one.update(status='disabled', disabled_reason='new racks')
+        self.assertIn(
+            'dcn0: accepted by the rules, but all of its nova-compute are '
+            'disabled (new racks)',
+            str(self.shown(explain.ExplainServer, server)['sites']))
+        self.assertIn(
+            'dcn0: accepted by the rules, but all of its cinder-volume are '
+            'disabled (new racks)',
+            str(self.shown(explain.ExplainVolume, volume)['sites']))
+        # What does not answer is no reason to say nothing of the rest.
+        self.cloud.failures = {'/os-services': 500}
+        self.assertIn('dcn0: accepted', str(self.shown(
+            explain.ExplainVolume, volume)['sites']))
+
     def test_a_server_that_found_no_host(self):
         told = self.shown(explain.ExplainServer, self.server(
             status='ERROR', fault={'message': 'No valid host'},
@@ -104,6 +142,6 @@ class ExplainTest(pane_case.PaneCase):
 
     def test_no_server(self):
         caught = self.assertRaises(
-            exceptions.ServiceError, self.shown, explain.ExplainServer,
+            exceptions.NotDone, self.shown, explain.ExplainServer,
             str(uuid.uuid4()))
-        self.assertIn('See whether the name or id is right', str(caught))
+        self.assertIn('openstack server list --all-projects', str(caught))

@@ -50,7 +50,8 @@ class ShellTest(ShellCase):
         first, second = json.loads(ran.stdout)
         self.assertEqual(('dcn0', 'edge-1'), (first['Site'], second['Site']))
         self.assertEqual('ok', first['Health']['value'])
-        self.assertEqual({'up': 2, 'total': 2, 'disabled': [], 'down': []},
+        self.assertEqual({'up': 2, 'total': 2, 'disabled': [],
+                          'disabled_reasons': [], 'down': []},
                          first['Hosts']['value'])
         # The one has an etcd in clouds.yaml, which turns "-" into "_".
         self.assertFalse(first['etcd']['is_known'])

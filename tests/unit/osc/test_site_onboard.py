@@ -67,6 +67,25 @@ class OnboardTest(pane_case.PaneCase):
         # The second time it is looked at, and tried, once more.
         self.assertEqual([], self.onboard())
 
+    def test_a_site_that_was_retired(self):
+        """Its services have our cordon; what another one did stays."""
+        own, other = [one for one in self.cloud.computes
+                      if one['host'] in self.hosts]
+        cluster = next(one for one in self.cloud.clusters
+                       if one['name'] == 'dcn2@ceph')
+        for one, reason in ((own, 'dcn site cordon dcn2: new racks'),
+                            (cluster, 'dcn site cordon dcn2'),
+                            (other, 'broken')):
+            one.update(status='disabled', disabled_reason=reason)
+        rows = self.onboard()
+        self.assertEqual([], self.waits(rows))
+        self.assertLess({('enable nova-compute', own['host']),
+                         ('enable cluster of cinder-volume', 'dcn2@ceph')},
+                        {(row['Step'], row['Target']) for row in rows})
+        self.assertEqual(['enabled', 'enabled', 'disabled'],
+                         [one['status'] for one in (own, cluster, other)])
+        self.assertEqual(OPEN, self.metadata())
+
     def test_what_it_is_on_its_way(self):
         seen = []
         self.watch(seen)
