@@ -5,7 +5,7 @@
 ``__main__``       ``python -m tests.lab up|demo|status|exec|service|wan|down``
 ``layout``         one directory, its sites, addresses, ports and passwords
 ``service``        what every program of the lab has in common
-``services``       one file per program: a class and a command of one definition
+``services``       one file per program: its class and its command
 ``process``        start, prove, stop and sweep processes
 ``deadline``       every wait says what it waited for
 ``inifile``        configuration files of the services
