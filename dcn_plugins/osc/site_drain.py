@@ -192,7 +192,7 @@ class RetireSite(change_command.ChangeCommand):
                 f'{_listed(contents.images_elsewhere)} still have copies at '
                 f'{entry.name}, which Glance would go on to offer; nothing '
                 'was changed', 'Take its stores out of the placement policy, '
-                f'and have them removed: "openstack dcn image evict IMAGE '
+                f'and have them removed: "openstack dcn site evict '
                 f'{entry.name}"')
         if cordon:
             raise exceptions.NotDone(

@@ -26,7 +26,7 @@ default:
 '''
 
 
-class EvictTest(pane_case.PaneCase):
+class EvictCase(pane_case.PaneCase):
 
     def setUp(self):
         super().setUp()
@@ -37,11 +37,18 @@ class EvictTest(pane_case.PaneCase):
         self.removals = removals.Removals(self.cloud.etcds['all'],
                                           '/dcn/placement')
 
+    def keys(self):
+        return [key for key in self.cloud.etcds['all'].store.keys()
+                if '/placement/e/' in key]
+
     def policy(self):
         path = self.useFixture(fixtures.TempDir()).join('policy.yaml')
         with open(path, 'w', encoding='utf-8') as file:
             file.write(POLICY)
         self.settings['policy_file'] = path
+
+
+class EvictTest(EvictCase):
 
     def worker(self, act):
         """Let a worker do something while the command waits."""
@@ -63,10 +70,6 @@ class EvictTest(pane_case.PaneCase):
         text = str(self.assertRaises(exceptions.NotDone, self.evict, *words,
                                      **values))
         return text
-
-    def keys(self):
-        return [key for key in self.cloud.etcds['all'].store.keys()
-                if '/placement/e/' in key]
 
     def test_a_worker_carries_it_out(self):
         seen = []
@@ -178,3 +181,86 @@ class EvictTest(pane_case.PaneCase):
 
         self.worker(delete)
         self.assertEqual('gone', self.evict()[0]['State'])
+
+
+class EvictSiteTest(EvictCase):
+    """All images of a site at once."""
+
+    def evict(self, *words, site='dcn0'):
+        return {(row['Image'], row['Store']): (row['State'], row['Reason'])
+                for row in self.table(image_evict.EvictSite, site, *words)}
+
+    def carry_out(self, *refused):
+        """Let a worker do what it is asked for, except for some images."""
+        def sleep(_seconds):
+            for held in self.removals.all():
+                held = self.removals.take(held, 'worker')
+                image_id, store = held.removal.image_id, held.removal.store
+                if image_id in refused:
+                    self.removals.end(held, copy_note.kept(
+                        None, 'in use', held.removal.registered_at))
+                    continue
+                image = next(one for one in self.cloud.images
+                             if one['id'] == image_id)
+                image['stores'] = ','.join(
+                    name for name in image['stores'].split(',')
+                    if name != store)
+                self.removals.gone(held)
+
+        self.useFixture(fixtures.MockPatchObject(
+            image_eviction.ImageEviction.__init__, '__defaults__',
+            image_eviction.ImageEviction.__init__.__defaults__[:-1]
+            + (sleep,)))
+
+    def test_all_that_can_leave(self):
+        self.policy()
+        used = self.cloud.add_image('used', ['central', 'dcn0'])
+        alone = self.cloud.add_image('alone', ['dcn0'])
+        self.cloud.add_image('elsewhere', ['central', 'dcn1'])
+        self.carry_out(used['id'])
+        planned = self.evict('--dry-run')
+        self.assertEqual(
+            {self.image['id']: 'planned', used['id']: 'planned',
+             alone['id']: 'stays'},
+            {image: state for (image, _store), (state, _reason)
+             in planned.items()})
+        self.assertEqual([], self.keys())
+        told = self.evict()
+        self.assertEqual(('gone', ''), told[self.image['id'], 'dcn0'])
+        self.assertIn('in use', told[used['id'], 'dcn0'][1])
+        self.assertIn('it is the last copy', told[alone['id'], 'dcn0'][1])
+        self.assertEqual(['central', 'central,dcn0', 'dcn0'], [
+            one['stores'] for one in (self.image, used, alone)])
+        self.assertEqual([], self.keys())
+
+    def test_a_site_with_two_stores(self):
+        """One copy after the other, or the last one would leave."""
+        self.cloud.stores.append({'id': 'dcn0-2'})
+        aggregate = next(one for one in self.cloud.aggregates
+                         if one['name'] == 'dcn0')
+        aggregate['metadata']['dcn:store'] = 'dcn0,dcn0-2'
+        self.image['stores'] = 'dcn0,dcn0-2'
+        self.policy()
+        self.carry_out()
+        told = self.evict()
+        self.assertEqual(
+            ['gone', 'stays'],
+            sorted(state for state, _reason in told.values()))
+        self.assertEqual(1, len(self.image['stores'].split(',')))
+
+    def test_nobody_takes_it_up(self):
+        told = self.evict('--wait-seconds', '0')
+        self.assertIn('the request was withdrawn',
+                      told[self.image['id'], 'dcn0'][1])
+        self.assertEqual([], self.keys())
+
+    def test_one_that_is_deleted_meanwhile(self):
+        self.cloud.failures = {
+            f'GET /image/v2/images/{self.image["id"]}': 404}
+        self.assertEqual({(self.image['id'], 'dcn0'): (
+            'gone', 'it was deleted')}, self.evict())
+
+    def test_nothing_to_do(self):
+        log = self.useFixture(fixtures.FakeLogger())
+        self.assertEqual({}, self.evict(site='dcn1'))
+        self.assertIn('no store of dcn1 has an image', log.output)

@@ -77,7 +77,8 @@ class ShellTest(ShellCase):
         ran = self.openstack('complete')
         self.assertEqual(0, ran.returncode, ran.stderr)
         self.assertIn("cmds_dcn_site='add check cordon create delete drain "
-                      "list onboard remove render retire set show uncordon'",
+                      "evict list onboard remove render retire set show "
+                      "uncordon'",
                       ran.stdout)
 
 

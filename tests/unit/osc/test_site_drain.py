@@ -179,7 +179,7 @@ class RetireTest(DrainCase):
         self.drain()
         caught = self.assertRaises(exceptions.NotDone, self.retire)
         self.assertIn(f'image {image["id"]} still have copies', str(caught))
-        self.assertIn('image evict IMAGE dcn1', str(caught))
+        self.assertIn('site evict dcn1', str(caught))
 
     def test_not_while_something_may_come(self):
         caught = self.assertRaises(exceptions.NotDone, self.retire)
