@@ -251,11 +251,15 @@ class Cloud:
         return self.image.get(f'{self._v2()}/info/stores/detail',
                               seconds)['stores']
 
-    def images(self, seconds):
-        """Return all active images of all projects, hidden ones too."""
+    def images(self, seconds, statuses=('active',)):
+        """Return all active images of all projects, hidden ones too.
+
+        :param statuses: of others, with data as well.
+        """
         found = []
+        wanted = ('in:' if len(statuses) > 1 else '') + ','.join(statuses)
         for is_hidden in ('false', 'true'):
-            path = (f'/images?status=active&visibility=all&limit={_PAGE}'
+            path = (f'/images?status={wanted}&visibility=all&limit={_PAGE}'
                     f'&os_hidden={is_hidden}')
             while path:
                 answer = self.image.get(self._v2() + path, seconds)

@@ -8,6 +8,7 @@ from osc_lib.command import command
 from dcn_plugins import exceptions
 from dcn_plugins.osc import columns
 from dcn_plugins.osc import explanation
+from dcn_plugins.osc import fact as facts
 from dcn_plugins.osc import image_matrix
 from dcn_plugins.osc import named_image
 from dcn_plugins.osc import named_resource
@@ -67,7 +68,8 @@ class ExplainServer(_Explain):
             for volume in volumes])
         yield 'sites', VerdictsColumn(explanation.verdicts(
             explanation.request_of_server(server, entries, stores, zones),
-            entries, _closed(client, entries, seconds).computes))
+            entries, _closed({'computes': client.cloud.computes}, entries,
+                             seconds)))
 
 
 class ExplainVolume(_Explain):
@@ -95,7 +97,8 @@ class ExplainVolume(_Explain):
             None if not stores else not near.isdisjoint(stores))
         yield 'sites', VerdictsColumn(explanation.verdicts(
             explanation.request_of_volume(volume, entries), entries,
-            _closed(client, entries, seconds).volumes))
+            _closed({name: getattr(client.cloud, name) for name in (
+                'volume_services', 'clusters', 'pools')}, entries, seconds)))
 
 
 class ExplainImage(_Explain):
@@ -145,15 +148,22 @@ class PlacesColumn(columns.ListColumn):
             for name, found in self._value.items())
 
 
-def _closed(client, entries, seconds):
-    """Return what is disabled in whole; nothing of what does not answer."""
-    cloud = client.cloud
-    told = reading.read_all({
-        'computes': cloud.computes, 'volume_services': cloud.volume_services,
-        'clusters': cloud.clusters, 'pools': cloud.pools}, seconds)
-    return explanation.closed(entries, site_services.Services(
-        told['computes'], told['volume_services'], told['pools']),
-        told['clusters'].value or ())
+def _closed(read, entries, seconds):
+    """Return what of the services of each site is disabled in whole.
+
+    :param read: of the :class:`~dcn_plugins.osc.cloud.Cloud`, by names.
+    """
+    told = reading.read_all(read, seconds)
+    problems = [fact.problem for fact in told.values() if not fact.is_known]
+    if problems:
+        return dict.fromkeys(entries, 'whether its services are disabled is '
+                             f'not known ({problems[0]})')
+    nothing = facts.Fact(())
+    services = site_services.Services(
+        told.get('computes', nothing), told.get('volume_services', nothing),
+        told.get('pools', nothing))
+    return explanation.closed(entries, services, told['clusters'].value
+                              if 'clusters' in told else None)
 
 
 def _why(state):

@@ -5,8 +5,6 @@ The verdicts on sites are those of :mod:`dcn_plugins.admission`, which the
 schedulers ask, too.
 """
 
-import dataclasses
-
 from dcn_plugins import admission
 from dcn_plugins.osc import site_services
 from dcn_plugins import sites
@@ -70,33 +68,25 @@ def residence(entries, project):
                      if project in entry.projects) or None
 
 
-@dataclasses.dataclass(frozen=True)
-class Closed:
-    """Why nothing new comes to sites that the rules accept.
+def closed(entries, services, clusters=None):
+    """Return why nothing new comes to sites that the rules accept, by site.
 
-    :param computes: by site, if all of its nova-compute are disabled.
-    :param volumes: the same of cinder-volume.
-    """
-
-    computes: dict
-    volumes: dict
-
-
-def closed(entries, services, clusters):
-    """Return what is :class:`Closed`.
+    Only of those of which all services are disabled.
 
     :param services: :class:`~dcn_plugins.osc.site_services.Services`.
     :param clusters: of cinder-volume, of which the scheduler looks at nothing
-        else.
+        else; ``None`` if it is about nova-compute.
     """
-    units = {found['name']: found for found in clusters}
-    return Closed(
-        {name: reason for name, entry in entries.items() if (
-            reason := _disabled('nova-compute', services.computes_of(entry)))},
-        {name: reason for name, entry in entries.items() if (
-            reason := _disabled('cinder-volume', [
+    units = {found['name']: found for found in clusters or ()}
+    found = {}
+    for name, entry in entries.items():
+        found[name] = (
+            _disabled('nova-compute', services.computes_of(entry))
+            if clusters is None else
+            _disabled('cinder-volume', [
                 units.get(one.get('cluster'), one)
-                for one in services.backends_of(entry)]))})
+                for one in services.backends_of(entry)]))
+    return found
 
 
 def _disabled(noun, services):
@@ -110,7 +100,7 @@ def _disabled(noun, services):
 def verdicts(request, entries, closed_sites):
     """Return ``{'accepted': bool, ...}`` of each site, by its name.
 
-    :param closed_sites: a part of :class:`Closed`.
+    :param closed_sites: as of :func:`closed`.
     """
     found = {}
     for name, entry in entries.items():

@@ -41,7 +41,7 @@ class ImageCopy:
         self._states = {}
         # Why Glance does not begin as yet; ``None`` if it has.
         self._held_by = None
-        self._said = None
+        self._said = set()
         self._idle_since = None
         # That an earlier import has failed says nothing of this one.
         self._stale = set()
@@ -147,11 +147,16 @@ class ImageCopy:
                 if store not in importing]
         if self._held_by is not None and left:
             self._ask_again(image, left, view)
-        elif self._held_by is not None:
+        elif self._held_by is not None and self._in_state('copying'):
             self._say(view, 'a copy that was asked for before is on its way')
         self._look_for_task(image, left, view)
         if view.has_bars and self._in_state('copying'):
             self._show_progress(image, view)
+        return self.is_over
+
+    @property
+    def is_over(self):
+        """Whether nothing is to be waited for, by the last look."""
         return not self._in_state('requested', 'copying')
 
     def _change(self, view, store, state):
@@ -160,9 +165,9 @@ class ImageCopy:
             view.change(self.image_id, store, state, self._count())
 
     def _say(self, view, text):
-        """Tell something once, until it is something else."""
-        if text != self._said:
-            self._said = text
+        """Tell something once."""
+        if text not in self._said:
+            self._said.add(text)
             view.say(self.image_id, text)
 
     def _show_progress(self, image, view):
@@ -262,5 +267,5 @@ def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep,
         if len(ended) == len(copies) or clock() >= ends_at:
             break
         sleep(min(look_seconds, max(0.0, ends_at - clock())))
-    return [ended[copy] if copy in ended else copy.lateness(seconds)
-            for copy in copies]
+    return [ended[copy] if copy in ended else copy.failure()
+            if copy.is_over else copy.lateness(seconds) for copy in copies]

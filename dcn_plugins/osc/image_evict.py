@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack dcn image|site evict``: have copies leave a site."""
 
+import collections
 import time
 
 from osc_lib.command import command
@@ -12,8 +13,12 @@ from dcn_plugins.osc import job
 from dcn_plugins.osc import named_image
 from dcn_plugins.osc import pane
 from dcn_plugins.osc import site
+from dcn_plugins.osc import site_contents
 from dcn_plugins.osc import site_facts
 from dcn_plugins.osc import verdict_lister
+
+#: While a removal is asked for, no other copy of its image comes or leaves.
+_MOST_AT_ONCE = 20
 
 
 class EvictImage(command.Lister):
@@ -66,7 +71,8 @@ class EvictSite(verdict_lister.VerdictLister):
 
     What "image evict" would refuse stays, and is listed with the reason; so
     do images of which there is no other copy: see "openstack dcn site drain".
-    The exit status is 1 if one stays.
+    The exit status is 1 if one is not gone. What nobody has taken up when the
+    command ends, whatever ends it, is taken back.
     """
 
     def get_parser(self, prog_name):
@@ -85,32 +91,64 @@ class EvictSite(verdict_lister.VerdictLister):
     def take_action(self, parsed_args):
         self._client = client = self.app.client_manager.dcn
         self._seconds = seconds = parsed_args.service_seconds
+        self._wait_seconds = parsed_args.wait_seconds
+        self._is_planned = parsed_args.dry_run
         self._removals = client.needed_removals()
         self._known = pane.writable(client.cloud.stores(seconds))
+        if client.policy is None:
+            self.log.warning('What the policy pins or wants is not known. %s.',
+                             client.settings.remedy('policy_file'))
         stores = named_image.stores(site.pane_of(self.app, parsed_args),
                                     self._known, None, [parsed_args.site])
-        copies = [(image, store) for store in stores
-                  for image in client.cloud.images(seconds)
-                  if store in site_facts.stores_of(image)]
-        if not copies:
+        # By their ids: one that was hidden meanwhile is listed twice.
+        images = {image['id']: image for image in client.cloud.images(
+            seconds, site_contents.STATUSES)}
+        keys = [(image_id, store) for store in stores
+                for image_id, image in images.items()
+                if store in site_facts.stores_of(image)]
+        if not keys:
             self.log.warning('There is nothing to do: no store of %s has an '
                              'image.', parsed_args.site)
-        #: What has become of each, by the id of the image and the store.
-        self._states = {}
-        ends_at = time.monotonic() + parsed_args.wait_seconds
+        # What has become of each, and why.
+        self._states = dict.fromkeys(keys, ('stays', 'nobody was asked'))
+        ends_at = time.monotonic() + self._wait_seconds
         # A store at a time: of an image only one copy leaves at once.
         for store in stores:
-            keys = [(image['id'], store) for image, has in copies
-                    if has == store]
-            self._wait(dict(filter(None, (
-                self._begin(key, parsed_args.dry_run) for key in keys))),
-                ends_at)
+            self._run([key for key in keys if key[1] == store], ends_at)
+        self.has_failed = any(state not in ('gone', 'planned')
+                              for state, _reason in self._states.values())
         return ('Image', 'Name', 'Store', 'State', 'Reason'), [
-            (image['id'], image.get('name') or '', store,
-             *self._states[image['id'], store]) for image, store in copies]
+            (image_id, images[image_id].get('name') or '', store,
+             *self._states[image_id, store]) for image_id, store in keys]
 
-    def _begin(self, key, is_planned):
-        """Return a pair of key and removal, if there is one to wait for."""
+    def _run(self, keys, ends_at):
+        """Have copies leave one store; as many side by side as may be."""
+        waiting, begun = collections.deque(keys), {}
+        try:
+            while waiting or begun:
+                while waiting and len(begun) < _MOST_AT_ONCE and (
+                        self._is_planned or time.monotonic() < ends_at):
+                    key = waiting.popleft()
+                    leaving = self._begin(key)
+                    if leaving is not None:
+                        begun[key] = leaving
+                if not begun:
+                    break
+                key = next(iter(begun))
+                self._end(key, begun[key], ends_at)
+                del begun[key]
+                self.log.warning('%s of %s: %d of %d are left', key[1],
+                                 key[0], len(waiting) + len(begun), len(keys))
+        except exceptions.ServiceError as exc:
+            # Nothing else will be answered either; what is known is told.
+            for key in [*begun, *waiting]:
+                self._states[key] = 'unknown', str(exc)
+        finally:
+            for leaving in begun.values():
+                leaving.withdraw()
+
+    def _begin(self, key):
+        """Return a removal that is to be waited for, or ``None``."""
         image_id, store = key
         leaving = image_eviction.ImageEviction(
             self._client.cloud, self._removals, image_id, store,
@@ -118,31 +156,29 @@ class EvictSite(verdict_lister.VerdictLister):
         try:
             # A copy of it in another store of the site may have left.
             image = self._client.cloud.get_image(image_id, self._seconds)
+            if site_facts.stores_of(image) == [store]:
+                raise exceptions.NotDone(
+                    'it is the last copy',
+                    'Copy it elsewhere, as "openstack dcn site drain" does')
             leaving.refuse_kept(self._client.policy, image, self._known)
-            if not is_planned:
+            if not self._is_planned:
                 job.asked(leaving.request)
-                return key, leaving
+                return leaving
             self._states[key] = 'planned', ''
         except exceptions.NotDone as exc:
-            self._stays(key, exc)
+            self._states[key] = leaving.state, str(exc)
         except exceptions.ServiceError as exc:
             if exc.status != 404:
+                self._states[key] = 'unknown', str(exc)
                 raise
             self._states[key] = 'gone', 'it was deleted'
         return None
 
-    def _wait(self, begun, ends_at):
-        """Wait for removals, which go on side by side."""
-        for number, (key, leaving) in enumerate(begun.items(), 1):
-            try:
-                job.asked(leaving.wait, max(0.0, ends_at - time.monotonic()))
-            except exceptions.NotDone as exc:
-                self._stays(key, exc)
-            else:
-                self._states[key] = 'gone', ''
-                self.log.warning('image %s has left %s (%d of %d)', *key,
-                                 number, len(begun))
-
-    def _stays(self, key, error):
-        self._states[key] = 'stays', str(error)
-        self.has_failed = True
+    def _end(self, key, leaving, ends_at):
+        try:
+            job.asked(leaving.wait, max(0.0, ends_at - time.monotonic()),
+                      self._wait_seconds)
+        except exceptions.NotDone as exc:
+            self._states[key] = leaving.state, str(exc)
+        else:
+            self._states[key] = 'gone', ''

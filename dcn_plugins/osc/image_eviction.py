@@ -8,6 +8,7 @@ then on no other copy of the image leaves and none comes, and a worker that has
 the store carries it out or ends it.
 """
 
+import contextlib
 import secrets
 import socket
 import time
@@ -46,6 +47,8 @@ class ImageEviction:
         self._elapsed = elapsed
         self._sleep = sleep
         self._held = None
+        #: What to call it if it is not gone: a glance-api may be at it.
+        self.state = 'stays'
 
     def refuse_kept(self, policy, image, stores):
         """Ask for nothing that the worker would refuse by the policy.
@@ -85,18 +88,19 @@ class ImageEviction:
                 f'See "openstack dcn job list --image {self._image_id}", and '
                 'try again')
 
-    def wait(self, seconds):
+    def wait(self, seconds, told_seconds=None):
         """Wait until the copy has gone.
 
         When the time is over the request is withdrawn, unless a worker is at
         it.
 
+        :param told_seconds: how long it had altogether, for people.
         :raises NotDone: if it stays, or if the time is over.
         """
         ends_at = self._elapsed() + seconds
         while self._is_there():
             if self._elapsed() >= ends_at:
-                self._withdraw(seconds)
+                self._withdraw(told_seconds or seconds)
             self._sleep(min(LOOK_SECONDS,
                             max(0.0, ends_at - self._elapsed())))
         image = self._image()
@@ -125,6 +129,7 @@ class ImageEviction:
         try:
             self._removals.end(self._held)
         except exceptions.RemovalLost:
+            self.state = 'leaving'
             raise exceptions.NotDone(
                 f'image {self._image_id} has not left {self._store} after '
                 f'{seconds:g} s, and a glance-api is at it', 'It goes on: '
@@ -149,7 +154,16 @@ class ImageEviction:
             f'image {self._image_id} stays in {self._store}: {reason}',
             remedy or f'Nothing was removed from {self._store}')
 
+    def withdraw(self):
+        """Take a request back that nobody has taken up; whatever comes of it.
+
+        One that cannot be taken back ends by itself.
+        """
+        with contextlib.suppress(exceptions.NotDone):
+            self._withdraw(0.0)
+
     def _unknown(self, exc):
+        self.state = 'unknown'
         return exceptions.NotDone(
             f'it is not known whether image {self._image_id} leaves '
             f'{self._store}: {exc}', 'A request that nobody has taken up '

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One API of the cloud, with a deadline for each call."""
 
-import io
 import time
 
 from keystoneauth1 import adapter
@@ -110,18 +109,31 @@ class Service:
         return '' if url.rstrip('/').endswith(f'/{version}') else f'/{version}'
 
 
-class _Timed(io.BytesIO):
+class _Timed:
     """Data that are not read any more when their time is over.
 
-    Else each part of them would have all of it.
+    Else each part of them would have all of it. At their end they begin anew:
+    after a log-in the session sends them once more.
     """
 
     def __init__(self, data, seconds):
-        super().__init__(data)
+        self._data = memoryview(data)
+        self._at = 0
         self._seconds = seconds
         self._ends_at = time.monotonic() + seconds
 
+    def __len__(self):
+        return len(self._data)
+
+    def __iter__(self):
+        # What has this is sent as it is read.
+        return iter(lambda: self.read(1 << 16), b'')
+
     def read(self, size=-1):
+        """Return the next part; raises TimeoutError when the time is over."""
         if time.monotonic() > self._ends_at:
             raise TimeoutError(f'not all was sent within {self._seconds:g} s')
-        return super().read(size)
+        ends = len(self) if size is None or size < 0 else self._at + size
+        part = bytes(self._data[self._at:ends])
+        self._at = self._at + len(part) if part else 0
+        return part

@@ -64,7 +64,8 @@ class CheckSite(verdict_lister.VerdictLister):
         self.has_failed = any(one.severity is finding.Severity.ERROR
                               for one in found)
         if not found:
-            self.log.warning('Nothing was found.')
+            self.log.warning('Nothing was found%s.', ' but what is ignored'
+                             if parsed_args.ignore else '')
         return HEADINGS, [(one.id, one.severity.value, one.what, one.why,
                            one.remedy) for one in found]
 

@@ -9,7 +9,11 @@ import dataclasses
 
 from dcn_plugins.osc import site_facts
 
+#: Of images that have data; a deactivated one is lost with its store, too.
+STATUSES = ('active', 'deactivated')
+
 _HOST = 'OS-EXT-SRV-ATTR:host'
+_BACKEND = 'os-vol-host-attr:host'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,14 +68,16 @@ def volumes(entry, backends, told):
     zones = entry.zones or (entry.name,)
     found = []
     for one in told:
-        backend = (one.get('os-vol-host-attr:host') or '').partition('#')[0]
+        backend = (one.get(_BACKEND) or '').partition('#')[0]
         if backend in names or (
                 not backend and one['availability_zone'] in zones):
             found.append(Content(
                 'volume', one['id'], one['name'],
                 one.get('os-vol-tenant-attr:tenant_id', ''), one['status'],
                 backend or f'zone {one["availability_zone"]}',
-                is_empty=not backend and one['status'] == 'error'))
+                # A policy may hide where it is.
+                is_empty=_BACKEND in one and not backend
+                and one['status'] == 'error'))
     return found
 
 

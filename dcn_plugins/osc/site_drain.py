@@ -39,7 +39,8 @@ class SiteContents:
     def __init__(self, cloud, entry, backends, seconds):
         told = reading.read_all({
             'servers': cloud.servers, 'volumes': cloud.volumes,
-            'snapshots': cloud.snapshots, 'images': cloud.images}, seconds)
+            'snapshots': cloud.snapshots, 'images': lambda seconds: (
+                cloud.images(seconds, site_contents.STATUSES))}, seconds)
         for fact in told.values():
             if not fact.is_known:
                 raise exceptions.NotDone(

@@ -103,7 +103,10 @@ class Walk:
         rows = self._done(steps)
         if self._arguments.dry_run:
             return rows, waits
-        rows += self._uncordoned()
+        try:
+            rows += self._uncordoned()
+        except exceptions.NotDone as exc:
+            return rows, waits + [('uncordon', self._name, str(exc), 'waits')]
         answers = site_survey.SiteSurvey(
             self._client, self._name, self._arguments.site_seconds,
             self._arguments.service_seconds).answers()

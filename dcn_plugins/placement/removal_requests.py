@@ -48,6 +48,10 @@ class Requests:
         """Return the image id of the key of a note."""
         return urllib.parse.unquote(key.rpartition('/')[2])
 
+    def key(self, image_id):
+        """Return the key of the removal of an image: there is one at most."""
+        return self._jobs.removal_key(image_id)
+
     def begin(self, removal, found=None):
         """Return the transaction that begins a removal.
 

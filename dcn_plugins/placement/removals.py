@@ -112,9 +112,8 @@ class Removals:
 
     def of(self, image_id):
         """Return the removal of an image, or ``None``."""
-        return next((held.removal for held in self.all()
-                     if held.removal.image_id == image_id),
-                    None)
+        item = self._keys.item(self._requests.key(image_id))
+        return item and removal_requests.item_of(item)[0]
 
     # Notes
 

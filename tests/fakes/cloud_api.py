@@ -112,8 +112,10 @@ class Answers:
         return memory['capacity'] - memory['used']
 
     def _list_images(self, query, body):
+        statuses = query.get('status', '').removeprefix('in:')
         found = [image for image in self.images
-                 if str(image['os_hidden']).lower() == query.get(
+                 if (not statuses or image['status'] in statuses.split(','))
+                 and str(image['os_hidden']).lower() == query.get(
                      'os_hidden', 'false')
                  and query.get('name', image['name']) == image['name']
                  and query.get('dcn_probe') in (None, image.get('dcn_probe'))]

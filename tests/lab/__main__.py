@@ -189,8 +189,8 @@ def run_exec(arguments):
     "openstack dcn" knows the etcds and the policy of the lab.
     """
     lab = load(arguments).lab
-    env = {'OS_DCN_CONFIG_FILE': str(pane_settings.write(lab)),
-           **os.environ, **catalogue.variables(lab),
+    env = {**os.environ, **catalogue.variables(lab),
+           'OS_DCN_CONFIG_FILE': str(pane_settings.write(lab)),
            'PATH': f'{lab.venv}/bin:{lab.plugins}/bin:'
                    f'{os.environ.get("PATH", "")}',
            'PYTHONPATH': str(lab.plugins),

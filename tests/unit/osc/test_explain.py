@@ -79,8 +79,9 @@ class ExplainTest(pane_case.PaneCase):
             str(self.shown(explain.ExplainVolume, volume)['sites']))
         # What does not answer is no reason to say nothing of the rest.
         self.cloud.failures = {'/os-services': 500}
-        self.assertIn('dcn0: accepted', str(self.shown(
-            explain.ExplainVolume, volume)['sites']))
+        self.assertIn('dcn0: accepted by the rules, but whether its services '
+                      'are disabled is not known', str(self.shown(
+                          explain.ExplainVolume, volume)['sites']))
 
     def test_a_server_that_found_no_host(self):
         told = self.shown(explain.ExplainServer, self.server(

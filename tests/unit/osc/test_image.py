@@ -356,6 +356,19 @@ class WaitTest(WaitCase):
             {'stores': 'central', 'status': 'deactivated'}, is_patient=True)
         self.assertEqual(409, caught.status)
 
+    def test_there_is_no_time_and_nothing_to_wait_for(self):
+        made = self.copy(Story(), ('central,dcn0,dcn1', '', ''))
+        made.wait(0, self.said.append)
+
+    def test_each_thing_is_said_once(self):
+        away = exceptions.ServiceError('Glance', 'away', 'Wait', 503)
+        made = self.copy(Story(('central', '', ''), away,
+                               *[('central', '', ''), away] * 5,
+                               ('central,dcn0,dcn1', '', ''),
+                               refused=(409,) * 99), is_patient=True)
+        made.wait(60, self.said.append)
+        self.assertEqual(1, sum('away' in line for line in self.said))
+
     def test_many_take_no_longer_than_one_may(self):
         class Slow(Story):
             def get_image(story, image_id, seconds):

@@ -161,16 +161,16 @@ class EvictTest(EvictCase):
                               self.refused('--wait-seconds', '0'))
         held, = self.removals.all()
         self.removals.end(held)
-        all_of, silent = removals.Removals.all, [lost]
+        one_of, silent = removals.Removals.of, [lost]
 
-        def all_late(found):
+        def one_late(found, image_id):
             if silent:
                 raise silent.pop()
-            return all_of(found)
+            return one_of(found, image_id)
 
         self.worker(self.removals.end)
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.placement.removals.Removals.all', all_late))
+            'dcn_plugins.placement.removals.Removals.of', one_late))
         self.assertIn('did not remove it', self.refused())
         self.assertEqual([], silent)
 
@@ -186,14 +186,21 @@ class EvictTest(EvictCase):
 class EvictSiteTest(EvictCase):
     """All images of a site at once."""
 
+    most = 0
+
     def evict(self, *words, site='dcn0'):
-        return {(row['Image'], row['Store']): (row['State'], row['Reason'])
-                for row in self.table(image_evict.EvictSite, site, *words)}
+        command = image_evict.EvictSite(self.app(), None)
+        headings, rows = command.take_action(
+            command.get_parser('dcn').parse_args([site, *words]))
+        self.status = int(command.has_failed)
+        return {(row[0], row[2]): row[3:] for row in rows}
 
     def carry_out(self, *refused):
         """Let a worker do what it is asked for, except for some images."""
         def sleep(_seconds):
-            for held in self.removals.all():
+            asked = self.removals.all()
+            self.most = max(self.most, len(asked))
+            for held in asked:
                 held = self.removals.take(held, 'worker')
                 image_id, store = held.removal.image_id, held.removal.store
                 if image_id in refused:
@@ -216,49 +223,107 @@ class EvictSiteTest(EvictCase):
         self.policy()
         used = self.cloud.add_image('used', ['central', 'dcn0'])
         alone = self.cloud.add_image('alone', ['dcn0'])
+        off = self.cloud.add_image('off', ['central', 'dcn0'],
+                                   status='deactivated')
         self.cloud.add_image('elsewhere', ['central', 'dcn1'])
         self.carry_out(used['id'])
         planned = self.evict('--dry-run')
         self.assertEqual(
             {self.image['id']: 'planned', used['id']: 'planned',
-             alone['id']: 'stays'},
+             alone['id']: 'stays', off['id']: 'planned'},
             {image: state for (image, _store), (state, _reason)
              in planned.items()})
         self.assertEqual([], self.keys())
         told = self.evict()
+        self.assertEqual(1, self.status)
         self.assertEqual(('gone', ''), told[self.image['id'], 'dcn0'])
         self.assertIn('in use', told[used['id'], 'dcn0'][1])
         self.assertIn('it is the last copy', told[alone['id'], 'dcn0'][1])
-        self.assertEqual(['central', 'central,dcn0', 'dcn0'], [
-            one['stores'] for one in (self.image, used, alone)])
+        self.assertEqual(
+            ['central', 'central,dcn0', 'dcn0', 'central'],
+            [one['stores'] for one in (self.image, used, alone, off)])
         self.assertEqual([], self.keys())
 
+    def test_many(self):
+        """Few of them at a time: nothing else happens to these meanwhile."""
+        images = [self.image] + [
+            self.cloud.add_image(f'i{number}', ['central', 'dcn0'])
+            for number in range(2 * image_evict._MOST_AT_ONCE + 3)]
+        self.most = 0
+        self.carry_out()
+        told = self.evict()
+        self.assertEqual({('gone', '')}, set(told.values()))
+        self.assertEqual((len(images), 0), (len(told), self.status))
+        self.assertEqual(image_evict._MOST_AT_ONCE, self.most)
+
     def test_a_site_with_two_stores(self):
-        """One copy after the other, or the last one would leave."""
+        """One after the other: of an image one copy leaves at a time."""
         self.cloud.stores.append({'id': 'dcn0-2'})
         aggregate = next(one for one in self.cloud.aggregates
                          if one['name'] == 'dcn0')
         aggregate['metadata']['dcn:store'] = 'dcn0,dcn0-2'
-        self.image['stores'] = 'dcn0,dcn0-2'
-        self.policy()
+        self.image['stores'] = 'central,dcn0,dcn0-2'
         self.carry_out()
+        self.assertEqual({(self.image['id'], store): ('gone', '')
+                          for store in ('dcn0', 'dcn0-2')}, self.evict())
+        self.assertEqual('central', self.image['stores'])
+        self.image['stores'] = 'dcn0,dcn0-2'
         told = self.evict()
-        self.assertEqual(
-            ['gone', 'stays'],
-            sorted(state for state, _reason in told.values()))
-        self.assertEqual(1, len(self.image['stores'].split(',')))
+        self.assertEqual(['gone', 'stays'],
+                         sorted(state for state, _why in told.values()))
 
     def test_nobody_takes_it_up(self):
-        told = self.evict('--wait-seconds', '0')
-        self.assertIn('the request was withdrawn',
+        self.cloud.add_image('two', ['central', 'dcn0'])
+        told = self.evict('--wait-seconds', '0.3')
+        self.assertEqual((['stays'] * 2, 1), (
+            [state for state, _reason in told.values()], self.status))
+        self.assertIn('taken it up in 0.3 s; the request was withdrawn',
                       told[self.image['id'], 'dcn0'][1])
         self.assertEqual([], self.keys())
+
+    def test_there_is_no_time(self):
+        self.assertEqual({(self.image['id'], 'dcn0'): (
+            'stays', 'nobody was asked')}, self.evict('--wait-seconds', '0'))
 
     def test_one_that_is_deleted_meanwhile(self):
         self.cloud.failures = {
             f'GET /image/v2/images/{self.image["id"]}': 404}
         self.assertEqual({(self.image['id'], 'dcn0'): (
             'gone', 'it was deleted')}, self.evict())
+        self.assertEqual(0, self.status)
+
+    def test_glance_goes_away_on_the_way(self):
+        """What has been asked for is taken back; what is known is told."""
+        later = [self.cloud.add_image(f'i{number}', ['central', 'dcn0'])
+                 for number in range(3)]
+        self.cloud.failures = {f'GET /image/v2/images/{later[1]["id"]}': 500}
+        told = self.evict()
+        self.assertEqual(['unknown'] * 4,
+                         [state for state, _reason in told.values()])
+        self.assertEqual(([], 1), (self.keys(), self.status))
+
+    def test_it_is_interrupted(self):
+        def interrupt(_leaving, *_seconds):
+            raise KeyboardInterrupt
+
+        self.useFixture(fixtures.MockPatchObject(
+            image_eviction.ImageEviction, 'wait', interrupt))
+        self.assertRaises(KeyboardInterrupt, self.evict)
+        self.assertEqual([], self.keys())
+
+    def test_a_worker_that_is_at_it_for_long(self):
+        take = self.removals.take
+        begin = removals.Removals.begin
+
+        def begin_and_take(found, removal):
+            held = begin(found, removal)
+            take(held, 'worker')
+            return held
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.removals.Removals.begin', begin_and_take))
+        self.assertEqual('leaving', self.evict('--wait-seconds', '0.2')[
+            self.image['id'], 'dcn0'][0])
 
     def test_nothing_to_do(self):
         log = self.useFixture(fixtures.FakeLogger())
