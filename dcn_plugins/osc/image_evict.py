@@ -101,8 +101,9 @@ class EvictSite(verdict_lister.VerdictLister):
         stores = named_image.stores(site.pane_of(self.app, parsed_args),
                                     self._known, None, [parsed_args.site])
         # By their ids: one that was hidden meanwhile is listed twice.
-        images = {image['id']: image for image in client.cloud.images(
-            seconds, site_contents.STATUSES)}
+        self._images = images = {
+            image['id']: image for image in client.cloud.images(
+                seconds, site_contents.STATUSES)}
         keys = [(image_id, store) for store in stores
                 for image_id, image in images.items()
                 if store in site_facts.stores_of(image)]
@@ -155,7 +156,8 @@ class EvictSite(verdict_lister.VerdictLister):
             self._seconds)
         try:
             # A copy of it in another store of the site may have left.
-            image = self._client.cloud.get_image(image_id, self._seconds)
+            image = (self._images[image_id] if self._is_planned else
+                     self._client.cloud.get_image(image_id, self._seconds))
             if site_facts.stores_of(image) == [store]:
                 raise exceptions.NotDone(
                     'it is the last copy',

@@ -34,17 +34,22 @@ def add_deadlines(parser):
 
 
 def _seconds(text):
-    """Return a length of time.
+    return number(text, 0.05, 3600, 'seconds')
 
-    :raises ArgumentTypeError: if it is none in which anybody can answer.
+
+def number(text, least, most, unit):
+    """Return the number that somebody gives.
+
+    :raises ArgumentTypeError: if it is none, or not within the bounds.
     """
     try:
         found = float(text)
     except ValueError:
-        found = 0.0
-    # Also "nan" is none of these.
-    if not 0.05 <= found <= 3600:
-        raise argparse.ArgumentTypeError(f'{text}: give 0.05 to 3600 seconds')
+        found = float('nan')
+    # "nan" is within no bounds.
+    if not least <= found <= most:
+        raise argparse.ArgumentTypeError(
+            f'{text}: give {least:.10g} to {most:.10g} {unit}')
     return found
 
 

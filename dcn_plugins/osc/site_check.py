@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``openstack dcn site check``: what is wrong with one site."""
 
-import argparse
-
 from dcn_plugins import exceptions
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
@@ -71,16 +69,7 @@ class CheckSite(verdict_lister.VerdictLister):
 
 
 def _mbits(text):
-    """Return a rate; raises ArgumentTypeError if it is none."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    # Also "nan" is none of these.
-    if not 0.1 <= found <= 1e6:
-        raise argparse.ArgumentTypeError(
-            f'{text}: give 0.1 to 1000000 Mbit/s')
-    return found
+    return site.number(text, 0.1, 1e6, 'Mbit/s')
 
 
 def add_arguments(parser):

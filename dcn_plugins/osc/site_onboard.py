@@ -10,7 +10,6 @@ import time
 
 from dcn_plugins import exceptions
 from dcn_plugins.osc import change_command
-from dcn_plugins.osc import cordon
 from dcn_plugins.osc import finding
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_change
@@ -103,13 +102,11 @@ class Walk:
         rows = self._done(steps)
         if self._arguments.dry_run:
             return rows, waits
-        try:
-            rows += self._uncordoned()
-        except exceptions.NotDone as exc:
-            return rows, waits + [('uncordon', self._name, str(exc), 'waits')]
-        answers = site_survey.SiteSurvey(
-            self._client, self._name, self._arguments.site_seconds,
-            self._arguments.service_seconds).answers()
+        answers = self._answers()
+        steps = self._uncordoned(answers)
+        if steps:
+            rows += self._done(steps)
+            answers = self._answers()
         entry = answers.entries[self._name]
         is_new = _is_marked(entry)
         waits += self._missing(answers, is_new)
@@ -131,13 +128,24 @@ class Walk:
                if is_new or wanted else {})}))
         return rows, []
 
-    def _uncordoned(self):
-        """Undo our cordon of a site of this name that was retired."""
-        if not _is_marked(self._reader.entries()[self._name]):
+    def _answers(self):
+        return site_survey.SiteSurvey(
+            self._client, self._name, self._arguments.site_seconds,
+            self._arguments.service_seconds).answers()
+
+    def _uncordoned(self, answers):
+        """Return what undoes our cordon of a site that was retired.
+
+        Of what does not answer there is nothing; that is a finding.
+        """
+        entry = answers.entries[self._name]
+        if not _is_marked(entry):
             return []
-        steps, _left = cordon.uncordoned(
-            self._client, self._name, self._arguments.service_seconds)
-        return self._done(steps)
+        steps, _left = step.uncordoned(
+            self._name, answers.services.computes_of(entry),
+            answers.services.backends_of(entry),
+            {one['name']: one for one in answers.clusters.value or ()})
+        return steps
 
     def _made(self):
         """Return the steps that make the site, and rows of missing hosts."""

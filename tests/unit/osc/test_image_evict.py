@@ -41,6 +41,19 @@ class EvictCase(pane_case.PaneCase):
         return [key for key in self.cloud.etcds['all'].store.keys()
                 if '/placement/e/' in key]
 
+    def take_up_at_once(self):
+        """Let a worker be at each removal as soon as it is asked for."""
+        take = self.removals.take
+        begin = removals.Removals.begin
+
+        def begin_and_take(found, removal):
+            held = begin(found, removal)
+            take(held, 'worker')
+            return held
+
+        self.useFixture(fixtures.MonkeyPatch(
+            'dcn_plugins.placement.removals.Removals.begin', begin_and_take))
+
     def policy(self):
         path = self.useFixture(fixtures.TempDir()).join('policy.yaml')
         with open(path, 'w', encoding='utf-8') as file:
@@ -104,16 +117,7 @@ class EvictTest(EvictCase):
         self.assertEqual([], self.keys())
 
     def test_time_is_over_while_a_worker_is_at_it(self):
-        take = self.removals.take
-        begin = removals.Removals.begin
-
-        def begin_and_take(found, removal):
-            held = begin(found, removal)
-            take(held, 'worker')
-            return held
-
-        self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.placement.removals.Removals.begin', begin_and_take))
+        self.take_up_at_once()
         self.assertIn('a glance-api is at it',
                       self.refused('--wait-seconds', '0'))
         self.assertEqual(1, len(self.keys()))
@@ -312,16 +316,7 @@ class EvictSiteTest(EvictCase):
         self.assertEqual([], self.keys())
 
     def test_a_worker_that_is_at_it_for_long(self):
-        take = self.removals.take
-        begin = removals.Removals.begin
-
-        def begin_and_take(found, removal):
-            held = begin(found, removal)
-            take(held, 'worker')
-            return held
-
-        self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.placement.removals.Removals.begin', begin_and_take))
+        self.take_up_at_once()
         self.assertEqual('leaving', self.evict('--wait-seconds', '0.2')[
             self.image['id'], 'dcn0'][0])
 
