@@ -10,7 +10,6 @@ import threading
 
 from dcn_plugins.osc import site_cordon
 from dcn_plugins.osc import site_drain
-from tests.integration import lab_case
 from tests.lab.services import nova
 from tests.scenes import test_pane
 
@@ -83,7 +82,6 @@ class DrainTest(test_pane.PaneCase):
         terminal = Terminal()
         self.addCleanup(terminal.close)
         ran = self.drain(site, terminal.file)
-        self.addCleanup(ran.kill)
         with self.assertRaises(subprocess.TimeoutExpired):
             self.fail(ran.communicate(timeout=15))
         self.line.tell(f'rate {self.lab.wan.rate_kbit}')
@@ -115,20 +113,9 @@ class DrainTest(test_pane.PaneCase):
         return _TARGET in image.get('os_glance_importing_to_stores', '')
 
     def drain(self, site, terminal=subprocess.PIPE):
-        return subprocess.Popen(
-            [self.lab.program('openstack'), '--os-dcn-config-file',
-             self.config(), 'dcn', 'site', 'drain', site, '--to', _TARGET,
-             '--service-seconds', '60', '-f', 'json'],
-            stdout=subprocess.PIPE, stderr=terminal, text=True,
-            env={**os.environ, 'COLUMNS': '80', 'TERM': 'xterm'})
+        return self.started(
+            'site', 'drain', site, '--to', _TARGET, '--service-seconds', '60',
+            '-f', 'json', stderr=terminal, COLUMNS='80', TERM='xterm')
 
     def killed(self, site, is_time):
-        """Kill the command as soon as it is time; it has not ended then."""
-        ran = self.drain(site)
-        self.addCleanup(ran.kill)
-        try:
-            lab_case.deadline.wait(f'drain of {site}', is_time, 120, 0.1)
-            self.assertIsNone(ran.poll())
-        finally:
-            ran.kill()
-            ran.communicate()
+        self.kill(self.drain(site), f'drain of {site}', is_time, 0.1)

@@ -4,8 +4,6 @@
 The lab has one edge more afterwards.
 """
 
-import subprocess
-
 from dcn_plugins.osc import site
 from dcn_plugins.osc import site_check
 from dcn_plugins.osc import site_probe
@@ -62,19 +60,8 @@ class OnboardTest(test_pane.PaneCase):
                 for found in self.user.cloud.compute.aggregates()}
 
     def onboard(self, name, host):
-        return subprocess.Popen(
-            [self.lab.program('openstack'), '--os-dcn-config-file',
-             self.config(), 'dcn', 'site', 'onboard', name, '--host', host,
-             '--wait-seconds', '300', *_SERVICE_SECONDS],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return self.started('site', 'onboard', name, '--host', host,
+                            '--wait-seconds', '300', *_SERVICE_SECONDS)
 
     def killed(self, name, host, is_time):
-        """Kill the command as soon as it is time; it has not ended then."""
-        ran = self.onboard(name, host)
-        self.addCleanup(ran.kill)
-        try:
-            lab_case.deadline.wait(f'onboard of {name}', is_time, 120)
-            self.assertIsNone(ran.poll())
-        finally:
-            ran.kill()
-            ran.communicate()
+        self.kill(self.onboard(name, host), f'onboard of {name}', is_time)

@@ -8,6 +8,7 @@ themselves, asked another way.
 import concurrent.futures
 import contextlib
 import json
+import os
 import subprocess
 import tempfile
 import time
@@ -90,6 +91,24 @@ class PaneCase(lab_case.LabCase):
         json.dump({'dcn': self.settings}, file)
         file.flush()
         return file.name
+
+    def started(self, *words, stderr=subprocess.PIPE, **environment):
+        """Start "openstack dcn" in a process of its own."""
+        ran = subprocess.Popen(
+            [self.lab.program('openstack'), '--os-dcn-config-file',
+             self.config(), 'dcn', *words], stdout=subprocess.PIPE,
+            stderr=stderr, text=True, env={**os.environ, **environment})
+        self.addCleanup(ran.kill)
+        return ran
+
+    def kill(self, ran, what, is_time, every=0.2):
+        """Kill a command as soon as it is time; it has not ended then."""
+        try:
+            lab_case.deadline.wait(what, is_time, 120, every)
+            self.assertIsNone(ran.poll())
+        finally:
+            ran.kill()
+            ran.communicate()
 
     def aggregates_of(self, host, change):
         """Change the aggregates of a host in placement."""
