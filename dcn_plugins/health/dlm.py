@@ -28,6 +28,8 @@ STOCK_SCHEMES = {'etcd3+http': 'dcn-etcd3+http',
                  'etcd3+https': 'dcn-etcd3+https'}
 _TLS_OPTIONS = ('ca_cert', 'cert_cert', 'cert_key')
 _WHAT = 'the DLM of the site'
+#: Members that have no leader say so at once.
+PAUSE_SECONDS = 0.1
 
 
 class DLMCheck(extension.ProbesExtension):
@@ -66,22 +68,29 @@ class Question:
             [etcd_requests.put(key)])
 
     def __call__(self):
-        """Return the verdict; raises nothing that etcd is the cause of."""
+        """Return the verdict; raises nothing that etcd is the cause of.
+
+        What no member takes is sent again until the time is over: a cluster
+        that has lost its leader has another one after a second or two.
+        """
         end = time.monotonic() + self._seconds
-        try:
+        left = self._seconds
+        while True:
             try:
-                self._client.transaction(self._transaction, self._seconds)
-            except exceptions.EtcdUnavailable:
-                # A connection that was idle may have been closed: such a
-                # failure is found out at once, and says nothing.
-                left = end - time.monotonic()
-                if left < self._seconds / 2:
-                    raise
                 self._client.transaction(self._transaction, left)
-        except exceptions.EtcdError as exc:
-            return verdict.Verdict(False, f'{_WHAT} takes no writes',
-                                   str(exc))
-        return verdict.Verdict(True)
+                return verdict.Verdict(True)
+            except exceptions.EtcdUnavailable as exc:
+                left = end - time.monotonic() - PAUSE_SECONDS
+                if left <= 0:
+                    return _refusal(exc)
+            except exceptions.EtcdError as exc:
+                return _refusal(exc)
+            # That of eventlet belongs to the hub.
+            native.module('time').sleep(PAUSE_SECONDS)
+
+
+def _refusal(exc):
+    return verdict.Verdict(False, f'{_WHAT} takes no writes', str(exc))
 
 
 def settings_of(conf):

@@ -6,6 +6,10 @@ eventlet: a call into librados would stop all requests, and a socket that is
 waited for would not know of the hub. Whoever has a request looks whether
 there is an answer, until the deadline. There is one thread at a time; one
 that does not come back is waited for by nobody, and no second one is begun.
+
+What was bad is asked once more at once, by the same thread, so that a load
+balancer which wants to hear it twice is told something newer the second time:
+a cluster that elects a leader is well again by then.
 """
 
 import os
@@ -68,10 +72,8 @@ class Probe:
         Two requests at a time share one answer.
         """
         attempt = self.begin()
-        if attempt.bad_before is not None and not attempt.is_over:
-            return attempt.bad_before
         deadline = attempt.begun_at + self._deadline_seconds
-        while not attempt.is_over:
+        while attempt.verdict is None:
             if self._clock() >= deadline:
                 return verdict.silent(
                     self._what, self._clock() - attempt.begun_at)
@@ -93,7 +95,7 @@ class _Question:
 
 
 class _Attempt:
-    """A question that is being asked.
+    """A question that is being asked, twice if the first answer is bad.
 
     The thread may neither log nor use a lock of the service: under eventlet
     these belong to the hub.
@@ -105,26 +107,28 @@ class _Attempt:
         self._clock = clock
         self.begun_at = clock()
         self.ended_at = None
+        self.is_over = False
+        #: The newest answer, ``None`` while there is none to tell. It begins
+        #: with the one before, if that was a bad one of just now.
         self.verdict = None
-        #: The answer before, if it was a bad one of just now.
-        self.bad_before = None
         if before and not before.verdict.is_good and (
                 self.begun_at - before.ended_at < BAD_SECONDS):
-            self.bad_before = before.verdict
+            self.verdict = before.verdict
         native.module('threading').Thread(
             target=self._run, name='dcn-health', daemon=True).start()
 
-    @property
-    def is_over(self):
-        return self.verdict is not None
-
     def _run(self):
+        self.verdict = self._found()
+        if not self.verdict.is_good:
+            self.verdict = self._found()
+        # Last: it says that all else is there.
+        self.ended_at = self._clock()
+        self.is_over = True
+
+    def _found(self):
         try:
-            found = self._question()
+            return self._question()
         # Whatever it is, somebody waits for a word.
         except BaseException as exc:
-            found = verdict.Verdict(False, f'{self._what} cannot be asked',
-                                    f'{type(exc).__name__}: {exc}')
-        # The verdict last: it says that all else is there.
-        self.ended_at = self._clock()
-        self.verdict = found
+            return verdict.Verdict(False, f'{self._what} cannot be asked',
+                                   f'{type(exc).__name__}: {exc}')

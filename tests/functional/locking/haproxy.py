@@ -100,3 +100,12 @@ backend glance
                     f'{state}')
             time.sleep(0.05)
         return time.monotonic() - begun
+
+    def assert_never(self, state, seconds):
+        """Fail as soon as the state is there, until the time is over."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            if self.state() == state:
+                raise AssertionError(f'after {time.monotonic() - begun:.1f} '
+                                     f's it is {state}')
+            time.sleep(0.05)

@@ -197,8 +197,8 @@ class _Handler(wsgiref.simple_server.WSGIRequestHandler):
         pass
 
 
-class HAProxyTest(HealthTestCase):
-    """A backend leaves HAProxy's rotation with the etcd of its site."""
+class HAProxyTestCase(HealthTestCase):
+    """A service behind HAProxy, which asks for its health."""
 
     def setUp(self):
         super().setUp()
@@ -229,6 +229,14 @@ class HAProxyTest(HealthTestCase):
             exc.close()
             return exc.code
 
+    def tell(self, what, seconds):
+        print(f'etcd {what}: HAProxy {self.proxy.state()} after '
+              f'{seconds:.1f} s')
+
+
+class HAProxyTest(HAProxyTestCase):
+    """A backend leaves the rotation with the etcd of its site."""
+
     def test_killed_and_frozen(self):
         member = self.server.members[0]
         self.proxy.seconds_until('UP', LIMIT_SECONDS)
@@ -244,6 +252,19 @@ class HAProxyTest(HealthTestCase):
         self.addCleanup(member.resume)
         self.tell('frozen', self.proxy.seconds_until('DOWN', LIMIT_SECONDS))
 
-    def tell(self, what, seconds):
-        print(f'etcd {what}: HAProxy {self.proxy.state()} after '
-              f'{seconds:.1f} s')
+
+class LeaderTest(HAProxyTestCase):
+    """A cluster that elects a leader is no reason to leave the rotation."""
+
+    members = 3
+
+    def test_leaders_are_killed(self):
+        for turn in range(4):
+            self.proxy.seconds_until('UP', LIMIT_SECONDS)
+            # Each time at another moment of HAProxy's second.
+            time.sleep(KEEP_SECONDS + turn / 4)
+            leader = self.server.leader()
+            leader.kill()
+            self.proxy.assert_never('DOWN', 5)
+            leader.start()
+            leader.wait_ready()

@@ -103,8 +103,46 @@ class CheckTest(testtools.TestCase):
         self.assertNotIn('geheim', self.log.output + found.details)
 
     def test_nobody_listens(self):
-        check = self.check(health_etcd_url='dcn-etcd3+http://127.0.0.1:1')
+        check = self.check(health_etcd_url='dcn-etcd3+http://127.0.0.1:1',
+                           health_deadline_seconds=0.2)
         found = check.healthcheck(9292)
         self.assertFalse(found.available)
         self.assertEqual('the DLM of the site takes no writes', found.reason)
         self.assertIn('127.0.0.1:1', found.details)
+
+
+class QuestionTest(testtools.TestCase):
+    """What a cluster is asked that has no leader for a moment."""
+
+    def setUp(self):
+        super().setUp()
+        self.question = dlm.Question(
+            types.SimpleNamespace(endpoints=[etcd.Endpoint('a', 1)],
+                                  user=None, namespace='/dcn'), None, 2.0)
+        self.tries = 0
+
+    def refuse(self, times, error):
+        def transaction(_body, _seconds):
+            self.tries += 1
+            if self.tries <= times:
+                raise error
+
+        self.question._client.transaction = transaction
+
+    def test_is_sent_again_until_there_is_a_leader(self):
+        self.refuse(3, exceptions.EtcdUnavailable('raft proposal dropped'))
+        self.assertTrue(self.question().is_good)
+        self.assertEqual(4, self.tries)
+
+    def test_not_for_ever(self):
+        self.question._seconds = 0.25
+        self.refuse(99, exceptions.EtcdUnavailable('raft proposal dropped'))
+        found = self.question()
+        self.assertFalse(found.is_good)
+        self.assertIn('dropped', found.details)
+        self.assertLess(self.tries, 4)
+
+    def test_what_is_refused_is_not_sent_again(self):
+        self.refuse(1, exceptions.EtcdRefused('m: no space', 8, 'no space'))
+        self.assertFalse(self.question().is_good)
+        self.assertEqual(1, self.tries)
