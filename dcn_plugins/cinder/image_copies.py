@@ -21,6 +21,7 @@ from dcn_plugins.cinder import job_flight
 from dcn_plugins import exceptions
 from dcn_plugins.locking import guard
 from dcn_plugins.locking import names as lock_names
+from dcn_plugins.placement import image_import
 
 LOG = logging.getLogger(__name__)
 
@@ -39,11 +40,6 @@ UNSEEN_SECONDS = 10.0
 
 # Those who waited while a copy failed do not all try it again. Others may.
 KEEP_FAILURE_SECONDS = 60.0
-
-# Properties of an image, set by Glance: the task that has it in its hands,
-# and the stores for which the last one failed.
-_TASK = 'os_glance_import_task'
-_FAILED = 'os_glance_failed_import'
 
 
 class ImageCopies:
@@ -175,7 +171,7 @@ class _Flight:
     def _advance(self, image):
         if image.get('status') != 'active':
             raise self._refused(f'it is {image.get("status")}')
-        has_task = bool(image.get(_TASK))
+        has_task = bool(image.get(image_import.TASK))
         if self._accepted_at is None:
             # At first also while it is busy: Glance takes the place of a task
             # that has died long ago.
@@ -185,7 +181,8 @@ class _Flight:
             self._is_seen = True
         elif (self._is_seen or self._clock() - self._accepted_at
               > UNSEEN_SECONDS):
-            has_failed = self._store in image_api.names(image, _FAILED)
+            has_failed = self._store in image_api.names(
+                image, image_import.FAILED)
             raise self._refused(
                 'Glance has failed to copy it' if has_failed else
                 'the task of Glance has ended without a copy')

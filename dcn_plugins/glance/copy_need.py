@@ -3,10 +3,9 @@
 
 import dataclasses
 
-PROPERTY = 'dcn_sites'
+from dcn_plugins.placement import image_import
 
-#: The lock of an import or copy, as Glance keeps it among the properties.
-LOCK = 'os_glance_import_task'
+PROPERTY = 'dcn_sites'
 
 #: The one word in the property that is not the name of a store.
 ALL = 'all'
@@ -62,8 +61,8 @@ def find(image, stores):
     # Glance lists a store when all data are there, so it counts even while a
     # task that was killed has left it in the list of importing stores.
     present = names(image.get('stores'))
-    importing = names(image.get('os_glance_importing_to_stores'))
-    failed = names(image.get('os_glance_failed_import'))
+    importing = names(image.get(image_import.IMPORTING))
+    failed = names(image.get(image_import.FAILED))
     lacking = tuple(name for name in wanted if name not in present)
     return CopyNeed(
         wanted=tuple(wanted),

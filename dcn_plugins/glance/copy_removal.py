@@ -18,6 +18,7 @@ from dcn_plugins.glance import copy_need
 from dcn_plugins.placement import copy_note
 from dcn_plugins.placement import eviction
 from dcn_plugins.placement import image as images
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import removal as steps
 from dcn_plugins.placement import verdict
 
@@ -43,7 +44,7 @@ class Result(enum.Enum):
 def copy_of(placement, store, kept, image):
     """Return the ``eviction.Copy`` of an image as Glance answers."""
     return eviction.copy_of(placement, store, kept, image.get('size') or 0,
-                            bool(image.get(copy_need.LOCK)))
+                            bool(image.get(image_import.TASK)))
 
 
 class CopyRemover:
@@ -135,7 +136,7 @@ class CopyRemover:
             _policy, placement, kept, image = self._look(
                 removal, frozenset(self._api.get_stores(removal.image_id)))
             reason = eviction.why_kept(placement, removal.store, kept,
-                                       bool(image.get(copy_need.LOCK)))
+                                       bool(image.get(image_import.TASK)))
             if reason:
                 raise exceptions.RemovalRefused(removal.image_id,
                                                 removal.store, reason)

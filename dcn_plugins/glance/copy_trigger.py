@@ -6,6 +6,7 @@ import enum
 import threading
 
 from dcn_plugins.glance import copy_need
+from dcn_plugins.placement import image_import
 
 _DELETE = 'image.delete'
 _NEWS = ('image.create', 'image.prepare', 'image.upload', 'image.activate',
@@ -62,7 +63,7 @@ class CopyTrigger:
             self._forget(image_id)
             return Verdict.NOTHING
         is_new = self._remember(image_id, sites)
-        return (Verdict.LOOK if is_new or not properties.get(copy_need.LOCK)
+        return (Verdict.LOOK if is_new or not properties.get(image_import.TASK)
                 else Verdict.NOTHING)
 
     def _forget(self, image_id):

@@ -10,10 +10,10 @@ import datetime
 from glance.common import crypt
 from glance.common import exception
 
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import database
 from dcn_plugins.glance import drift_facts
 from dcn_plugins.glance import image_record
+from dcn_plugins.placement import image_import
 
 _PAGE = 500
 _KEPT = ('active', drift_facts.PENDING)
@@ -93,8 +93,8 @@ class ImageFacts:
             max(map(_seconds, (row['created_at'], row['updated_at'],
                                row['deleted_at']))),
             bool(row['deleted']),
-            bool(properties.get(copy_need.LOCK)
-                 or properties.get(image_record.IMPORTING)),
+            bool(properties.get(image_import.TASK)
+                 or properties.get(image_import.IMPORTING)),
             row['size'], row['os_hash_algo'], row['os_hash_value'],
             tuple(drift_facts.Location.of(
                 self._readable(location['url']),

@@ -9,6 +9,7 @@ from oslo_log import log as logging
 
 from dcn_plugins import exceptions
 from dcn_plugins.glance import copy_need
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import job as jobs
 
 LOG = logging.getLogger(__name__)
@@ -79,9 +80,9 @@ class ImageJobs:
             return
         if image.get('status') != 'active':
             self._postpone(f'its status is {image.get("status")}')
-        elif image.get(copy_need.LOCK):
+        elif image.get(image_import.TASK):
             self._watch(copy_need.names(
-                image.get('os_glance_importing_to_stores')))
+                image.get(image_import.IMPORTING)))
         else:
             self._end_all(
                 [store for store in self.held if store in self._asked],

@@ -13,13 +13,10 @@ from glance.common import exception
 from glance import db
 from oslo_log import log as logging
 
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import database
+from dcn_plugins.placement import image_import
 
 LOG = logging.getLogger(__name__)
-
-IMPORTING = 'os_glance_importing_to_stores'
-FAILED = 'os_glance_failed_import'
 
 
 class ImageRecord:
@@ -56,7 +53,7 @@ class ImageRecord:
         :raises ImageNotFound: if the image has been deleted.
         """
         image = self._read()
-        if not properties(image).get(copy_need.LOCK):
+        if not properties(image).get(image_import.TASK):
             self._change(image, ended=set(stores))
 
     def is_untouched(self, stores):
@@ -66,8 +63,9 @@ class ImageRecord:
         """
         image = self._read()
         found = properties(image)
-        noted = _active(image) | _names(found, IMPORTING) | _names(
-            found, FAILED)
+        noted = _active(image).union(
+            _names(found, image_import.IMPORTING),
+            _names(found, image_import.FAILED))
         return noted.isdisjoint(stores)
 
     def abandon(self, task_id, stores):
@@ -79,7 +77,7 @@ class ImageRecord:
         :raises ImageNotFound: if it has been deleted.
         """
         image = self._read()
-        if properties(image).get(copy_need.LOCK) == task_id:
+        if properties(image).get(image_import.TASK) == task_id:
             self._change(image, ended=set(stores),
                          failed=set(stores) - _active(image))
 
@@ -88,7 +86,7 @@ class ImageRecord:
         """Take the lock of an image away from a task, if it has it."""
         try:
             self._db.image_delete_property_atomic(
-                self._image_id, copy_need.LOCK, task_id)
+                self._image_id, image_import.TASK, task_id)
         except exception.NotFound:
             LOG.debug('Image %s is not locked by task %s any more',
                       self._image_id, task_id)
@@ -148,8 +146,9 @@ class ImageRecord:
                 failed=frozenset(), not_failed=frozenset()):
         before = properties(image)
         after = {
-            IMPORTING: _names(before, IMPORTING) - ended | importing,
-            FAILED: _names(before, FAILED) - not_failed | failed}
+            name: _names(before, name) - less | more for name, less, more in (
+                (image_import.IMPORTING, ended, importing),
+                (image_import.FAILED, not_failed, failed))}
         changed = {name: ','.join(sorted(stores))
                    for name, stores in after.items()
                    if stores != _names(before, name)}

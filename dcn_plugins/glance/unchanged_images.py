@@ -17,7 +17,7 @@ whether it is there.
 import collections
 import copy
 
-from dcn_plugins.glance import image_record
+from dcn_plugins.placement import image_import
 
 #: The attribute of Glance's ``ImportActionWrapper``.
 ATTRIBUTE = '_image_repo'
@@ -25,7 +25,7 @@ ATTRIBUTE = '_image_repo'
 # A step has read two at most when it writes: one to change, and one to look
 # at the lock.
 _MOST = 8
-_LISTS = (image_record.IMPORTING, image_record.FAILED)
+_LISTS = (image_import.IMPORTING, image_import.FAILED)
 
 
 def keep(wrapper):

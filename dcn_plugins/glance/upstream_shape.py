@@ -16,8 +16,8 @@ from glance.common import exception
 from glance.common.scripts import utils as script_utils
 from glance import db
 
-from dcn_plugins.glance import image_record
 from dcn_plugins.glance import unchanged_images
+from dcn_plugins.placement import image_import
 
 # The parameters that we give to what we call, without self.
 _CALLED = {
@@ -78,7 +78,7 @@ def _differences():
     for name, wanted in _ACTIONS.items():
         yield from _compare(actions, name, wanted)
     if (actions.IMPORTING_STORES_KEY, actions.IMPORT_FAILED_KEY) != (
-            image_record.IMPORTING, image_record.FAILED):
+            image_import.IMPORTING, image_import.FAILED):
         yield 'the properties of an import have other names'
     for name in _EXCEPTIONS:
         if not hasattr(exception, name):

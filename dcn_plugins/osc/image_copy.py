@@ -7,6 +7,7 @@ from dcn_plugins import exceptions
 from dcn_plugins.imagecopy import progress_text
 from dcn_plugins.osc import site_facts
 from dcn_plugins.placement import image as images
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import verdict
 
 #: Between two looks at an image that is copied.
@@ -15,11 +16,6 @@ LOOK_SECONDS = 2.0
 #: How long nobody may work on an image whose copies have not ended: a request
 #: that has joined another one waits for the next round of a glance-api.
 IDLE_SECONDS = 120.0
-
-_IMPORTING, _FAILED = ('os_glance_importing_to_stores',
-                       'os_glance_failed_import')
-# The task that has the image, as long as it works on it.
-_TASK = 'os_glance_import_task'
 
 
 class ImageCopy:
@@ -78,7 +74,7 @@ class ImageCopy:
         present = site_facts.stores_of(image)
         self._states = {store: 'present' if store in present else 'requested'
                         for store in self._stores}
-        self._stale = set(_names(image.get(_FAILED)))
+        self._stale = set(_names(image.get(image_import.FAILED)))
         self._asked = tuple(store for store in self._stores
                             if store not in present)
         if self._asked:
@@ -138,11 +134,11 @@ class ImageCopy:
             # It is asked again, as long as there is time.
             self._say(view, str(exc))
             return False
-        failed = set(_names(image.get(_FAILED)))
+        failed = set(_names(image.get(image_import.FAILED)))
         self._stale &= failed
         for store in self._asked:
             self._change(view, store, self._state(image, store, failed))
-        importing = _names(image.get(_IMPORTING))
+        importing = _names(image.get(image_import.IMPORTING))
         left = [store for store in self._in_state('requested', 'copying')
                 if store not in importing]
         if self._held_by is not None and left:
@@ -178,7 +174,7 @@ class ImageCopy:
             # Only the bars stand still.
             return
         for task in tasks:
-            if task.get('id') == image.get(_TASK):
+            if task.get('id') == image.get(image_import.TASK):
                 found = progress_text.progress_of(task.get('message') or '')
                 for store in self._in_state('copying'):
                     if store in found:
@@ -201,7 +197,7 @@ class ImageCopy:
         :raises ServiceError: of Glance, if it refuses for another reason than
             a task that has the image.
         """
-        if not stores or image.get(_TASK):
+        if not stores or image.get(image_import.TASK):
             self._idle_since = None
             return
         now = self._clock()
@@ -217,7 +213,7 @@ class ImageCopy:
     def _state(self, image, store, failed):
         if store in site_facts.stores_of(image):
             return 'present'
-        if store in _names(image.get(_IMPORTING)):
+        if store in _names(image.get(image_import.IMPORTING)):
             self._stale.discard(store)
             return 'copying'
         if store not in failed - self._stale:

@@ -17,13 +17,12 @@ from dcn_plugins import exceptions
 from dcn_plugins.osc import site_facts
 from dcn_plugins.placement import eviction
 from dcn_plugins.placement import image as images
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import removal as steps
 from dcn_plugins.placement import verdict
 
 #: Between two looks at a removal.
 LOOK_SECONDS = 2.0
-
-_LOCK = 'os_glance_import_task'
 
 
 class ImageEviction:
@@ -62,7 +61,7 @@ class ImageEviction:
                                    frozenset(stores), self._clock())
         kept = eviction.keeper(placement, site_facts.stores_of(image))
         reason = eviction.why_kept(placement, self._store, kept,
-                                   bool(image.get(_LOCK)))
+                                   bool(image.get(image_import.TASK)))
         if reason:
             raise self._stays(reason)
 

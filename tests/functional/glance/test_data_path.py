@@ -620,7 +620,7 @@ class SeamTest(DataPathCase):
 
     def test_a_glance_that_nobody_knows_copies_by_itself(self):
         self.useFixture(fixtures.MonkeyPatch(
-            'dcn_plugins.glance.image_record.FAILED', 'other'))
+            'dcn_plugins.placement.image_import.FAILED', 'other'))
         data_path._is_fit.cache_clear()
         self.addCleanup(data_path._is_fit.cache_clear)
         image_id = self.upload_to('central')

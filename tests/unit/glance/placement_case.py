@@ -5,10 +5,10 @@ import fixtures
 import testtools
 
 from dcn_plugins import exceptions
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import reconciler
 from dcn_plugins.locking import locks
 from dcn_plugins.locking import session
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import job
 from dcn_plugins.placement import job_claims
 from dcn_plugins.placement import jobs
@@ -33,7 +33,7 @@ class LockingImageAPI(fakes.FakeImageAPI):
         present = self.images[image_id]['stores'].split(',')
         self.asked_twice += [store for store in stores if store in present]
         super().request_copy(image_id, stores)
-        self.images[image_id][copy_need.LOCK] = 'task'
+        self.images[image_id][image_import.TASK] = 'task'
 
     def get_stores(self, image_id):
         if self.errors:
@@ -42,7 +42,7 @@ class LockingImageAPI(fakes.FakeImageAPI):
 
     def end_copy(self, image_id, failed=()):
         super().end_copy(image_id, failed)
-        del self.images[image_id][copy_need.LOCK]
+        del self.images[image_id][image_import.TASK]
 
     def remove_copy(self, image_id, store):
         if self.errors:

@@ -12,10 +12,9 @@ from oslo_config import cfg
 from oslo_db import options as db_options
 import testtools
 
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import dead_tasks
-from dcn_plugins.glance import image_record
 from dcn_plugins.glance import task_watch
+from dcn_plugins.placement import image_import
 from tests.unit.glance import fakes
 
 CONF = cfg.CONF
@@ -77,9 +76,9 @@ class DeadTasksTest(testtools.TestCase):
                            'metadata': {'store': store}}
                           for store in ('central', 'dcn1')],
             'properties': {
-                copy_need.LOCK: lock,
-                image_record.IMPORTING: 'dcn0,dcn1,other',
-                image_record.FAILED: 'dcn9'}})
+                image_import.TASK: lock,
+                image_import.IMPORTING: 'dcn0,dcn1,other',
+                image_import.FAILED: 'dcn9'}})
         self.add_task(message, task_id, **task)
 
     def add_task(self, message, task_id, **task):
@@ -110,15 +109,15 @@ class DeadTasksTest(testtools.TestCase):
             'The glance-api that made the copies has ended, or was away for '
             '45 s. Not copied to: dcn0. Ask again: what is there of a copy '
             'is gone on with. Last heard: dcn0 53%', task['message'])
-        self.assertEqual({image_record.IMPORTING: 'other',
-                          image_record.FAILED: 'dcn0,dcn9'},
+        self.assertEqual({image_import.IMPORTING: 'other',
+                          image_import.FAILED: 'dcn0,dcn9'},
                          self.properties())
 
     def check_untouched(self):
         self.assertEqual('processing', self.task()['status'])
-        self.assertEqual({copy_need.LOCK: TASK,
-                          image_record.IMPORTING: 'dcn0,dcn1,other',
-                          image_record.FAILED: 'dcn9'}, self.properties())
+        self.assertEqual({image_import.TASK: TASK,
+                          image_import.IMPORTING: 'dcn0,dcn1,other',
+                          image_import.FAILED: 'dcn9'}, self.properties())
 
     def test_a_dead_one(self):
         self.leave()
@@ -164,9 +163,9 @@ class DeadTasksTest(testtools.TestCase):
         self.assertEqual('failure', self.task()['status'])
         self.assertIn('Not copied to: dcn7,dcn8', self.task()['message'])
         found = self.properties()
-        self.assertNotIn(copy_need.LOCK, found)
-        self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
-        self.assertEqual('dcn0,dcn1,other', found[image_record.IMPORTING])
+        self.assertNotIn(image_import.TASK, found)
+        self.assertEqual('dcn7,dcn8,dcn9', found[image_import.FAILED])
+        self.assertEqual('dcn0,dcn1,other', found[image_import.IMPORTING])
 
     def leave_waiting(self, method='copy-image'):
         """Leave a task whose glance-api was killed before its turn."""
@@ -192,14 +191,14 @@ class DeadTasksTest(testtools.TestCase):
             '180 s. Not copied to: dcn7,dcn8. Ask again: what is there of a '
             'copy is gone on with.', task['message'])
         found = self.properties()
-        self.assertNotIn(copy_need.LOCK, found)
-        self.assertEqual('dcn7,dcn8,dcn9', found[image_record.FAILED])
+        self.assertNotIn(image_import.TASK, found)
+        self.assertEqual('dcn7,dcn8,dcn9', found[image_import.FAILED])
 
     def check_left(self, **options):
         self.leave_waiting(**options)
         self.wait()
         self.assertEqual('pending', self.task()['status'])
-        self.assertEqual(TASK, self.properties()[copy_need.LOCK])
+        self.assertEqual(TASK, self.properties()[image_import.TASK])
 
     def test_an_import_that_waits(self):
         self.check_left(method='web-download')
@@ -244,7 +243,7 @@ class DeadTasksTest(testtools.TestCase):
     def test_a_success_that_has_its_lock_still(self):
         self.leave(status='success')
         self.pass_away(self.tasks)
-        self.assertNotIn(copy_need.LOCK, self.properties())
+        self.assertNotIn(image_import.TASK, self.properties())
         self.assertEqual('success', self.task()['status'])
 
     def test_a_success_spares_the_lock_of_another(self):
@@ -255,12 +254,12 @@ class DeadTasksTest(testtools.TestCase):
 
     def check_brought_back(self, status):
         self.leave(status=status)
-        db_api.image_delete_property_atomic(IMAGE, copy_need.LOCK, TASK)
+        db_api.image_delete_property_atomic(IMAGE, image_import.TASK, TASK)
         self.assertEqual('dcn0,dcn1,other',
-                         self.properties()[image_record.IMPORTING])
+                         self.properties()[image_import.IMPORTING])
         self.pass_away(self.tasks)
-        self.assertEqual('other', self.properties()[image_record.IMPORTING])
-        self.assertEqual('dcn9', self.properties()[image_record.FAILED])
+        self.assertEqual('other', self.properties()[image_import.IMPORTING])
+        self.assertEqual('dcn9', self.properties()[image_import.FAILED])
 
     def test_what_a_request_has_brought_back_of_a_success(self):
         self.check_brought_back('success')
@@ -282,7 +281,7 @@ class DeadTasksTest(testtools.TestCase):
             'status': 'processing', 'message': MESSAGE})
         self.tasks.look()
         self.assertEqual('processing', self.task()['status'])
-        self.assertEqual(TASK, self.properties()[copy_need.LOCK])
+        self.assertEqual(TASK, self.properties()[image_import.TASK])
 
     def test_those_that_may_have_begun(self):
         for options in ({'message': 'Copied 15 MiB'},
@@ -371,7 +370,7 @@ class DeadTasksTest(testtools.TestCase):
                               self.make(Before(number, kill)))
             self.assertEqual('processing', self.task()['status'])
             self.assertEqual(is_locked,
-                             copy_need.LOCK in self.properties())
+                             image_import.TASK in self.properties())
         self.pass_away(self.tasks)
         self.check_cleared()
 
@@ -397,14 +396,14 @@ class DeadTasksTest(testtools.TestCase):
         def begin():
             # Another has cleared up, and the user has asked again.
             self.another.look()
-            db_api.image_set_property_atomic(IMAGE, copy_need.LOCK, OTHER)
+            db_api.image_set_property_atomic(IMAGE, image_import.TASK, OTHER)
             self.add_task(MESSAGE, OTHER)
 
         self.another = self.make()
         self.another.look()
         first = self.make(Before(2, begin))
         self.pass_away(first)
-        self.assertEqual(OTHER, self.properties()[copy_need.LOCK])
+        self.assertEqual(OTHER, self.properties()[image_import.TASK])
         self.assertEqual('processing', self.task(OTHER)['status'])
         self.assertEqual('failure', self.task()['status'])
 

@@ -5,10 +5,10 @@ import threading
 import fixtures
 
 from dcn_plugins import exceptions
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import copy_removal
 from dcn_plugins.glance import evictor
 from dcn_plugins.placement import copy_note
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import job
 from dcn_plugins.placement import policy_text
 from dcn_plugins.placement import removal as steps
@@ -235,7 +235,7 @@ class EvictorTest(EvictorCase):
         for number, change in enumerate((
                 {'status': 'deactivated'}, {'stores': 'dcn0'},
                 {'stores': 'central'}, {'visibility': 'public'},
-                {copy_need.LOCK: 'task'})):
+                {image_import.TASK: 'task'})):
             image = self.add_copies(f'image-{number}', 'central,dcn0')
             self.rounds(1)
             begin = self.worker._found.removals.begin
@@ -267,7 +267,7 @@ class EvictorTest(EvictorCase):
         self.assertEqual(([], []), (self.api.removed, self.left()))
 
     def test_image_that_glance_has_in_hand(self):
-        self.add_copies()[copy_need.LOCK] = 'task'
+        self.add_copies()[image_import.TASK] = 'task'
         self.rounds(3)
         self.assertEqual([], self.api.removed)
 
@@ -438,11 +438,11 @@ class RequestTest(EvictorCase):
         self.rounds(1, seconds=1)
         self.assertEqual('it is the last copy, or the one that is wanted '
                          'most', self.reason())
-        image = self.add_copies(**{copy_need.LOCK: 'task'})
+        image = self.add_copies(**{image_import.TASK: 'task'})
         self.ask()
         self.rounds(1, seconds=1)
         self.assertIn('in hand', self.reason())
-        del image[copy_need.LOCK]
+        del image[image_import.TASK]
         self.users.used.add(('image-1', 'dcn0'))
         self.ask()
         self.rounds(1, seconds=1)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 
 from dcn_plugins import exceptions
-from dcn_plugins.glance import copy_need
 from dcn_plugins.glance import image_jobs
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import job
 from tests.unit.glance import placement_case
 
@@ -71,7 +71,7 @@ class ImageJobsTest(placement_case.PlacementCase):
         self.assertEqual(('image-1', ('dcn1',)), self.api.asked[-1])
 
     def test_other_import_is_made_room_for(self):
-        self.image[copy_need.LOCK] = 'of somebody else'
+        self.image[image_import.TASK] = 'of somebody else'
         self.take('dcn0')
         self.work.advance()
         self.assertEqual([], self.api.asked)

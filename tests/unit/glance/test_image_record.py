@@ -7,6 +7,7 @@ from glance.common import exception
 from oslo_db import exception as db_exception
 
 from dcn_plugins.glance import image_record
+from dcn_plugins.placement import image_import
 
 IMAGE = 'image-1'
 
@@ -61,10 +62,10 @@ class ImageRecordTest(unittest.TestCase):
 
     def lists(self):
         return tuple(self.db.properties.get(name) for name in (
-            image_record.IMPORTING, image_record.FAILED))
+            image_import.IMPORTING, image_import.FAILED))
 
     def test_a_beginning_forgets_old_failures(self):
-        self.db.properties[image_record.FAILED] = 'dcn0,dcn9'
+        self.db.properties[image_import.FAILED] = 'dcn0,dcn9'
         self.record.begin(['dcn1', 'dcn0'])
         self.assertEqual(('dcn0,dcn1', 'dcn9'), self.lists())
 
@@ -77,7 +78,7 @@ class ImageRecordTest(unittest.TestCase):
     def test_only_what_changes_is_written(self):
         self.record.begin(['dcn0'])
         self.record.begin(['dcn0'])
-        self.assertEqual([{'properties': {image_record.IMPORTING: 'dcn0'}}],
+        self.assertEqual([{'properties': {image_import.IMPORTING: 'dcn0'}}],
                          self.db.updates)
 
     def test_a_copy(self):
@@ -91,7 +92,7 @@ class ImageRecordTest(unittest.TestCase):
 
     def test_a_copy_that_another_has_registered(self):
         self.record.publish('dcn0', 'rbd://a')
-        self.db.properties[image_record.FAILED] = 'dcn0,dcn1'
+        self.db.properties[image_import.FAILED] = 'dcn0,dcn1'
         self.record.publish('dcn0', 'rbd://a')
         self.assertEqual(1, len(self.db.rows))
         self.assertEqual('dcn1', self.lists()[1])

@@ -13,6 +13,7 @@ from dcn_plugins.imagecopy import progress_text
 from dcn_plugins.osc import copy_view
 from dcn_plugins.osc import image
 from dcn_plugins.osc import image_copy
+from dcn_plugins.placement import image_import
 from dcn_plugins.placement import job as steps
 from tests.unit.osc import pane_case
 
@@ -181,8 +182,8 @@ class Story:
         if isinstance(found, Exception):
             raise found
         task = found[3:] or ('task' if found[1] else '',)
-        return dict(zip(('stores', image_copy._IMPORTING, image_copy._FAILED,
-                         image_copy._TASK, 'status'),
+        return dict(zip(('stores', image_import.IMPORTING, image_import.FAILED,
+                         image_import.TASK, 'status'),
                         (*found[:3], *task, 'active')))
 
 
