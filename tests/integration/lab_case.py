@@ -88,6 +88,18 @@ class LabCase(unittest.TestCase):
         except deadline.LabTimeout as exc:
             self.fail(f'{exc}:\n{text()[-3000:]}')
 
+    def line_of(self, site):
+        """Return the WAN of a site; at the end it is as the lab was made.
+
+        A lab without one is a failure.
+        """
+        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
+        line = self.cloud[f'wan-{site}']
+        for order in ('heal', f'delay {int(self.lab.wan.rtt_ms * 500)}',
+                      f'rate {self.lab.wan.rate_kbit}', 'loss 0'):
+            self.addCleanup(line.tell, order)
+        return line
+
     def restored(self, *services):
         """Start services again, as they should be, at the end of the test."""
         before = [dict(vars(service)) for service in services]

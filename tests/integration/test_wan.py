@@ -18,12 +18,7 @@ class LineTest(lab_case.LabCase):
 
     def setUp(self):
         super().setUp()
-        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
-        self.line = self.cloud[f'wan-{self.far}']
-        delay = int(self.lab.wan.rtt_ms * 500)
-        for order in ('heal', f'delay {delay}',
-                      f'rate {self.lab.wan.rate_kbit}', 'loss 0'):
-            self.addCleanup(self.line.tell, order)
+        self.line = self.line_of(self.far)
 
     def connect(self, timeout=5):
         """Return how long a TCP handshake with the edge takes, in seconds."""

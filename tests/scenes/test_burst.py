@@ -25,8 +25,7 @@ class BurstCase(lab_case.LabCase):
 
     def setUp(self):
         super().setUp()
-        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
-        self.line = self.cloud[f'wan-{self.near}']
+        self.line = self.line_of(self.near)
         self.image_id = self.upload()
 
     def upload(self):

@@ -51,9 +51,7 @@ class DrainTest(test_pane.PaneCase):
 
     def setUp(self):
         super().setUp()
-        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
-        self.line = self.cloud[f'wan-{self.far}']
-        self.addCleanup(self.line.tell, f'rate {self.lab.wan.rate_kbit}')
+        self.line = self.line_of(self.far)
 
     def test_killed_twice(self):
         site = self.far

@@ -323,18 +323,14 @@ class LineFaultsTest(FaultCase):
 
     def setUp(self):
         super().setUp()
-        self.assertIsNotNone(self.lab.wan, 'the lab was made without --wan')
-        self.line = self.cloud[f'wan-{self.near}']
+        self.line = self.line_of(self.near)
 
     def test_a_long_way(self):
         self.line.tell('delay 75000')
-        self.addCleanup(self.line.tell,
-                        f'delay {int(self.lab.wan.rtt_ms * 500)}')
         self.assertFound('round-trip-long', '15')
 
     def test_a_narrow_one(self):
         words = ('--deep', '--least-mbits', '40', *_PATIENT)
         self.assertEqual({}, self.ids(*words))
         self.line.tell('rate 20000')
-        self.addCleanup(self.line.tell, f'rate {self.lab.wan.rate_kbit}')
         self.assertFound('probe-copy-slow', self.near, words=words)
