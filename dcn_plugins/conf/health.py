@@ -14,7 +14,8 @@ OPTS = [
              'and a load balancer that asks it takes this service out of '
              'rotation. Set it below the time that the load balancer waits '
              'for its check, and above the worst round trip to the site\'s '
-             'etcd and Ceph.'),
+             'etcd and Ceph. With less than 1.5 each election of a leader '
+             'of etcd may take this service out of rotation.'),
     cfg.StrOpt(
         'health_etcd_url', secret=True,
         help='URL of the etcd that the health check dcn_dlm asks, as of '

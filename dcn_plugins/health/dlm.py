@@ -28,8 +28,10 @@ STOCK_SCHEMES = {'etcd3+http': 'dcn-etcd3+http',
                  'etcd3+https': 'dcn-etcd3+https'}
 _TLS_OPTIONS = ('ca_cert', 'cert_cert', 'cert_key')
 _WHAT = 'the DLM of the site'
-#: Members that have no leader say so at once.
-PAUSE_SECONDS = 0.1
+#: Before the transaction is sent again; twice as long each time.
+PAUSE_SECONDS, MOST_PAUSE_SECONDS = 0.05, 0.4
+#: It is not with less than this left.
+LEAST_SECONDS = 0.02
 
 
 class DLMCheck(extension.ProbesExtension):
@@ -74,19 +76,21 @@ class Question:
         that has lost its leader has another one after a second or two.
         """
         end = time.monotonic() + self._seconds
-        left = self._seconds
+        pause = PAUSE_SECONDS
         while True:
+            left = end - time.monotonic()
             try:
                 self._client.transaction(self._transaction, left)
                 return verdict.Verdict(True)
             except exceptions.EtcdUnavailable as exc:
-                left = end - time.monotonic() - PAUSE_SECONDS
-                if left <= 0:
+                left = end - time.monotonic()
+                if left < LEAST_SECONDS:
                     return _refusal(exc)
             except exceptions.EtcdError as exc:
                 return _refusal(exc)
             # That of eventlet belongs to the hub.
-            native.module('time').sleep(PAUSE_SECONDS)
+            native.module('time').sleep(min(pause, left / 2))
+            pause = min(2 * pause, MOST_PAUSE_SECONDS)
 
 
 def _refusal(exc):

@@ -3,13 +3,14 @@
 
 The question is asked by a thread of the operating system, also under
 eventlet: a call into librados would stop all requests, and a socket that is
-waited for would not know of the hub. Whoever has a request looks whether
-there is an answer, until the deadline. There is one thread at a time; one
-that does not come back is waited for by nobody, and no second one is begun.
+waited for would not know of the hub. There is one thread at a time; one that
+does not come back is waited for by nobody, and no second one is begun.
 
-What was bad is asked once more at once, by the same thread, so that a load
-balancer which wants to hear it twice is told something newer the second time:
-a cluster that elects a leader is well again by then.
+It asks again and again as long as somebody wants to know. If each request
+asked anew, the second question of a load balancer, which wants to hear twice
+that a service is bad, would wait as long as the first one, as it reaches
+another process; and what it hears would be as old as the first answer if it
+did not, though a cluster that elects a leader is well again by then.
 """
 
 import os
@@ -19,15 +20,18 @@ import time
 from dcn_plugins.health import verdict
 from dcn_plugins import native
 
-#: How old an answer may be. A load balancer with several processes, or
-#: several load balancers, ask more often. Less than a second: one that asks
-#: once a second is to hear something new each time.
-KEEP_SECONDS = 0.9
+#: How old a good answer may be.
+KEEP_SECONDS = 1.2
+#: Between a good answer and the next question: that is answered before the
+#: first answer is too old.
+PAUSE_SECONDS = 0.9
+#: The same of a bad one. Most of those have taken their time.
+BAD_PAUSE_SECONDS = 0.1
+#: Nobody wants to know any more. A load balancer that asks once a second
+#: reaches each of a dozen processes more often.
+IDLE_SECONDS = 60.0
 # An eventlet hub knows no event of native threads, so it is looked at.
 LOOK_SECONDS = 0.01
-# What was bad is said at once while it is asked again, if it is not older
-# than this: a load balancer that has to hear it twice shall not wait twice.
-BAD_SECONDS = 10.0
 
 
 class Probe:
@@ -38,47 +42,54 @@ class Probe:
         question, which is called in the thread and returns a
         :class:`~verdict.Verdict`. What it opens belongs to one process.
     :param deadline_seconds: after which there is no answer.
+    :param rest: lets seconds pass in the thread; for tests.
     """
 
     def __init__(self, what, make, deadline_seconds, clock=time.monotonic,
-                 sleep=time.sleep):
+                 sleep=time.sleep, rest=None):
         self._what = what
         self._make = make
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._sleep = sleep
+        self._rest = rest
         self._lock = threading.Lock()
-        self._attempt = None
+        self._asker = None
         self._question = None
         self._pid = None
 
     def begin(self):
-        """Have it asked, unless it is, or the last answer is new enough."""
+        """Have it asked, unless it is already."""
         with self._lock:
             # Neither a thread nor what it has opened survives a fork.
             if self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._attempt, self._question = None, _Question(self._make)
-            attempt = self._attempt
-            if attempt is None or attempt.is_over and (
-                    self._clock() - attempt.ended_at >= KEEP_SECONDS):
-                self._attempt = _Attempt(self._what, self._question,
-                                         self._clock, attempt)
-            return self._attempt
+                self._asker, self._question = None, _Question(self._make)
+            if self._asker is None or self._asker.is_over:
+                self._asker = _Asker(self._what, self._question, self._clock,
+                                     self._rest)
+            self._asker.wanted_at = self._clock()
+            return self._asker
 
     def verdict(self):
         """Return the answer; never raises, and never takes longer than that.
 
-        Two requests at a time share one answer.
+        A bad one is told as long as there is no other.
         """
-        attempt = self.begin()
-        deadline = attempt.begun_at + self._deadline_seconds
-        while attempt.verdict is None:
-            if self._clock() >= deadline:
-                return verdict.silent(
-                    self._what, self._clock() - attempt.begun_at)
+        called_at = self._clock()
+        while True:
+            asker = self.begin()
+            found, answered_at = asker.answer
+            if found is not None and (
+                    not found.is_good
+                    or self._clock() - answered_at < KEEP_SECONDS):
+                return found
+            begun_at = asker.begun_at
+            waited = self._clock() - (
+                called_at if begun_at is None else begun_at)
+            if waited >= self._deadline_seconds:
+                return verdict.silent(self._what, waited)
             self._sleep(LOOK_SECONDS)
-        return attempt.verdict
 
 
 class _Question:
@@ -94,35 +105,40 @@ class _Question:
         return self._ask()
 
 
-class _Attempt:
-    """A question that is being asked, twice if the first answer is bad.
+class _Asker:
+    """A thread that asks a question until nobody wants to know.
 
-    The thread may neither log nor use a lock of the service: under eventlet
-    these belong to the hub.
+    It may neither log nor use a lock of the service: under eventlet these
+    belong to the hub.
     """
 
-    def __init__(self, what, question, clock, before=None):
+    def __init__(self, what, question, clock, rest):
         self._what = what
         self._question = question
         self._clock = clock
-        self.begun_at = clock()
-        self.ended_at = None
+        self._rest = rest or native.module('time').sleep
+        #: When somebody has asked last.
+        self.wanted_at = clock()
+        #: When the question was asked that has no answer; ``None`` if all
+        #: have.
+        self.begun_at = self.wanted_at
+        #: The newest answer, and when it came.
+        self.answer = None, None
         self.is_over = False
-        #: The newest answer, ``None`` while there is none to tell. It begins
-        #: with the one before, if that was a bad one of just now.
-        self.verdict = None
-        if before and not before.verdict.is_good and (
-                self.begun_at - before.ended_at < BAD_SECONDS):
-            self.verdict = before.verdict
         native.module('threading').Thread(
             target=self._run, name='dcn-health', daemon=True).start()
 
     def _run(self):
-        self.verdict = self._found()
-        if not self.verdict.is_good:
-            self.verdict = self._found()
-        # Last: it says that all else is there.
-        self.ended_at = self._clock()
+        while True:
+            found = self._found()
+            # In this order: what is neither asked nor answered is waited for
+            # from the beginning.
+            self.answer = found, self._clock()
+            self.begun_at = None
+            self._rest(PAUSE_SECONDS if found.is_good else BAD_PAUSE_SECONDS)
+            if self._clock() - self.wanted_at > IDLE_SECONDS:
+                break
+            self.begun_at = self._clock()
         self.is_over = True
 
     def _found(self):

@@ -258,6 +258,9 @@ class Client:
             except (OSError, exceptions.EtcdUnavailable) as exc:
                 is_sent = True
                 failures.append(f'{endpoint}: {exc}')
+                # If no other takes it either, the next call shall not lose
+                # its time here again.
+                self._avoid(endpoint)
         raise exceptions.EtcdUnavailable(
             '; '.join(failures) or f'no time was left of {seconds:g} s',
             is_sent)

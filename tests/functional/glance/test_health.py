@@ -67,7 +67,7 @@ class HealthTest(HealthTestCase):
         self.begin(health_etcd_url='dcn-etcd3+http://127.0.0.1:1')
         response = self.ask()
         self.assertEqual(503, response.status_code, response.text)
-        self.assertIn('the DLM of the site takes no writes', response.text)
+        self.assertIn('the DLM of the site', response.text)
         self.assertNotIn('127.0.0.1', response.text)
         # Only what is asked of it is refused.
         self.assertEqual(200, self.api_get('/v2/images').status_code)

@@ -68,6 +68,18 @@ class Member:
                 return str(json.load(answer).get('health')) == 'true'
         return False
 
+    def is_leader(self):
+        """Say whether it leads its cluster; not if it does not answer."""
+        request = urllib.request.Request(
+            f'{self.url}/v3/maintenance/status', b'{}')
+        with contextlib.suppress(OSError, ValueError):
+            with urllib.request.urlopen(request, timeout=2,
+                                        context=self._context) as answer:
+                status = json.load(answer)
+            # One that has lost its leader has none in its answer.
+            return status.get('leader') == status['header']['member_id']
+        return False
+
     def wait_ready(self):
         """Wait until it serves; raises if it ends or takes too long."""
         deadline = time.monotonic() + READY_SECONDS
@@ -179,13 +191,18 @@ class EtcdServer(fixtures.Fixture):
     def leader(self):
         """Return the member that leads."""
         for member in self.members:
-            request = urllib.request.Request(
-                f'{member.url}/v3/maintenance/status', b'{}')
-            with urllib.request.urlopen(request, timeout=5) as answer:
-                status = json.load(answer)
-            if status['leader'] == status['header']['member_id']:
+            if member.is_leader():
                 return member
         raise AssertionError('no member leads')
+
+    def seconds_without_leader(self, limit_seconds):
+        """Wait until a member leads; return how long that took."""
+        begun = time.monotonic()
+        while not any(member.is_leader() for member in self.members):
+            if time.monotonic() - begun > limit_seconds:
+                raise AssertionError(f'no leader in {limit_seconds:g} s')
+            time.sleep(0.02)
+        return time.monotonic() - begun
 
 
 def _free_ports(count):

@@ -101,11 +101,11 @@ backend glance
             time.sleep(0.05)
         return time.monotonic() - begun
 
-    def assert_never(self, state, seconds):
-        """Fail as soon as the state is there, until the time is over."""
-        begun = time.monotonic()
-        while time.monotonic() - begun < seconds:
-            if self.state() == state:
-                raise AssertionError(f'after {time.monotonic() - begun:.1f} '
-                                     f's it is {state}')
+    def is_ever(self, state, seconds):
+        """Watch it so long; say whether the state was there."""
+        deadline = time.monotonic() + seconds
+        was = False
+        while time.monotonic() < deadline:
+            was = was or self.state() == state
             time.sleep(0.05)
+        return was
