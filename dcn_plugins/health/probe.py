@@ -22,6 +22,10 @@ from dcn_plugins import native
 
 #: How old a good answer may be.
 KEEP_SECONDS = 1.2
+#: The same of a bad one. It is told while it is asked again: a load balancer
+#: that has to hear it twice shall not wait twice. Not for ever: the thread may
+#: have to wait for a request that waits, see LATE_SECONDS.
+KEEP_BAD_SECONDS = 10.0
 #: Between a good answer and the next question: that is answered before the
 #: first answer is too old.
 PAUSE_SECONDS = 0.9
@@ -30,6 +34,10 @@ BAD_PAUSE_SECONDS = 0.1
 #: Nobody wants to know any more. A load balancer that asks once a second
 #: reaches each of a dozen processes more often.
 IDLE_SECONDS = 60.0
+#: What an answer may need to arrive that is there already: a process that was
+#: stopped, or uWSGI without threads, which lets ours run while there is a
+#: request, has not seen it yet.
+LATE_SECONDS = 0.1
 # An eventlet hub knows no event of native threads, so it is looked at.
 LOOK_SECONDS = 0.01
 
@@ -74,20 +82,19 @@ class Probe:
     def verdict(self):
         """Return the answer; never raises, and never takes longer than that.
 
-        A bad one is told as long as there is no other.
+        Or than ``LATE_SECONDS``, if that is more.
         """
         called_at = self._clock()
         while True:
             asker = self.begin()
             found, answered_at = asker.answer
-            if found is not None and (
-                    not found.is_good
-                    or self._clock() - answered_at < KEEP_SECONDS):
+            if found is not None and self._clock() - answered_at < (
+                    KEEP_SECONDS if found.is_good else KEEP_BAD_SECONDS):
                 return found
-            begun_at = asker.begun_at
-            waited = self._clock() - (
-                called_at if begun_at is None else begun_at)
-            if waited >= self._deadline_seconds:
+            begun_at, now = asker.begun_at, self._clock()
+            waited = now - (called_at if begun_at is None else begun_at)
+            if waited >= self._deadline_seconds and (
+                    now - called_at >= LATE_SECONDS):
                 return verdict.silent(self._what, waited)
             self._sleep(LOOK_SECONDS)
 

@@ -181,9 +181,19 @@ class ProbeTest(unittest.TestCase):
         self.probe.verdict()
         before = self.now
         found = [self.probe.verdict() for _request in range(20)]
-        self.assertEqual(before, self.now)
+        self.assertLess(self.now, before + 20 * 0.12)
         self.assertEqual({False}, {one.is_good for one in found})
         self.assertEqual(1, len(self.asked))
+
+    def test_an_answer_that_nobody_has_seen_yet(self):
+        self.go_on.clear()
+        self.probe.begin()
+        self.wait(lambda: self.asked)
+        # The whole process was stopped, or its threads were.
+        self.now += 30
+        self.probe._sleep = lambda _seconds: (self.go_on.set(),
+                                              time.sleep(0.001))
+        self.assertEqual(GOOD, self.probe.verdict())
 
     def test_a_thread_that_comes_late_has_its_time(self):
         self.probe.verdict()
@@ -214,6 +224,17 @@ class ProbeTest(unittest.TestCase):
         self.answers = [GOOD]
         self.go_on.set()
         self.wait(lambda: len(self.rests) == 2)
+        self.assertEqual(GOOD, self.probe.verdict())
+
+    def test_what_was_bad_long_ago_is_waited_for(self):
+        self.answers = [BAD]
+        self.probe.verdict()
+        self.wait(lambda: self.rests)
+        self.now += 10
+        self.answers = [GOOD]
+        # The thread runs only while somebody waits.
+        self.probe._sleep = lambda _seconds: (self.again.set(),
+                                              time.sleep(0.001))
         self.assertEqual(GOOD, self.probe.verdict())
 
     def test_is_not_asked_for_ever(self):
