@@ -42,7 +42,8 @@ def backlog(value):
 
 def locks(value):
     """Return the text of a site's etcd."""
-    return f'ok, {value["keys"]} keys'
+    keys = value['keys']
+    return f'ok, {keys} {"key" if keys == 1 else "keys"}'
 
 
 def names(value):
