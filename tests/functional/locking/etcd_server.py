@@ -195,15 +195,6 @@ class EtcdServer(fixtures.Fixture):
                 return member
         raise AssertionError('no member leads')
 
-    def seconds_without_leader(self, limit_seconds):
-        """Wait until a member leads; return how long that took."""
-        begun = time.monotonic()
-        while not any(member.is_leader() for member in self.members):
-            if time.monotonic() - begun > limit_seconds:
-                raise AssertionError(f'no leader in {limit_seconds:g} s')
-            time.sleep(0.02)
-        return time.monotonic() - begun
-
 
 def _free_ports(count):
     with contextlib.ExitStack() as stack:

@@ -101,11 +101,19 @@ backend glance
             time.sleep(0.05)
         return time.monotonic() - begun
 
-    def is_ever(self, state, seconds):
-        """Watch it so long; say whether the state was there."""
-        deadline = time.monotonic() + seconds
-        was = False
-        while time.monotonic() < deadline:
-            was = was or self.state() == state
+    def seen_of_election(self, members, seconds):
+        """Watch while members of an etcd elect a leader.
+
+        :returns: how long they had none, and whether the server was DOWN.
+        """
+        begun = time.monotonic()
+        took, was_down = None, False
+        while took is None or time.monotonic() - begun < seconds:
+            was_down = was_down or self.state() == 'DOWN'
+            if took is None and any(member.is_leader() for member in members):
+                took = time.monotonic() - begun
+            if time.monotonic() - begun > READY_SECONDS:
+                raise AssertionError(f'no leader in {READY_SECONDS:g} s')
             time.sleep(0.05)
-        return was
+        print(f'a leader after {took:.1f} s, DOWN: {was_down}')
+        return took, was_down

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``dcn_dlm`` in the real ``Healthcheck`` of oslo.middleware, on real etcd."""
 
-import concurrent.futures
 import itertools
 import socketserver
 import threading
@@ -21,8 +20,8 @@ from tests.functional.locking import haproxy
 
 #: Of a machine that has much else to do; what is measured is printed.
 LIMIT_SECONDS = 30.0
-#: So old an answer may be.
-KEEP_SECONDS = 1.2
+#: Longer than a good answer is told.
+KEEP_SECONDS = 1.4
 #: What an operator may count on, see doc/source/admin/health.rst.
 ROTATION_SECONDS = 5.0
 #: So long may etcd be without a leader, which its usual times keep unless
@@ -96,11 +95,21 @@ class OneMemberTest(HealthTestCase):
         self.server.members[0].wait_ready()
         self.assert_soon(200)
 
+    def test_a_restart_between_two_questions_is_not_noticed(self):
+        self.ask()
+        self.server.members[0].kill()
+        self.server.members[0].start()
+        self.server.members[0].wait_ready()
+        time.sleep(KEEP_SECONDS)
+        self.assertEqual('OK', self.assert_soon(200)[1])
+
     def test_frozen_and_nobody_waits_longer_than_the_deadline(self):
         self.ask()
         self.server.members[0].pause()
         self.addCleanup(self.server.members[0].resume)
-        _status, _text, seconds = self.assert_soon(503)
+        time.sleep(KEEP_SECONDS)
+        status, _text, seconds = self.ask()
+        self.assertEqual(503, status)
         self.assertLess(seconds, self.deadline_seconds + 5)
         self.server.members[0].resume()
         self.assert_soon(200)
@@ -268,12 +277,9 @@ class LeaderTest(HAProxyTestCase):
             time.sleep(KEEP_SECONDS + turn / 4)
             leader = self.server.leader()
             leader.kill()
-            with concurrent.futures.ThreadPoolExecutor(1) as pool:
-                took = pool.submit(self.server.seconds_without_leader,
-                                   LIMIT_SECONDS)
-                was_down = self.proxy.is_ever('DOWN', 5)
-            print(f'a leader after {took.result():.1f} s, DOWN: {was_down}')
-            if took.result() <= ELECTION_SECONDS:
+            took, was_down = self.proxy.seen_of_election(
+                [one for one in self.server.members if one is not leader], 5)
+            if took <= ELECTION_SECONDS:
                 self.assertFalse(was_down)
                 elected += 1
             leader.start()
