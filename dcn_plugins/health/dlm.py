@@ -78,9 +78,9 @@ class Question:
         end = time.monotonic() + self._seconds
         pause = PAUSE_SECONDS
         while True:
-            left = end - time.monotonic()
             try:
-                self._client.transaction(self._transaction, left)
+                self._client.transaction(self._transaction,
+                                         end - time.monotonic())
                 return verdict.Verdict(True)
             except exceptions.EtcdUnavailable as exc:
                 left = end - time.monotonic()

@@ -9,6 +9,7 @@ from dcn_plugins.osc import site_facts
 from dcn_plugins.placement import image as images
 from dcn_plugins.placement import image_import
 from dcn_plugins.placement import verdict
+from dcn_plugins import sites
 
 #: Between two looks at an image that is copied.
 LOOK_SECONDS = 2.0
@@ -74,7 +75,7 @@ class ImageCopy:
         present = site_facts.stores_of(image)
         self._states = {store: 'present' if store in present else 'requested'
                         for store in self._stores}
-        self._stale = set(_names(image.get(image_import.FAILED)))
+        self._stale = set(sites.listed(image.get(image_import.FAILED)))
         self._asked = tuple(store for store in self._stores
                             if store not in present)
         if self._asked:
@@ -134,11 +135,11 @@ class ImageCopy:
             # It is asked again, as long as there is time.
             self._say(view, str(exc))
             return False
-        failed = set(_names(image.get(image_import.FAILED)))
+        failed = sites.listed(image.get(image_import.FAILED))
         self._stale &= failed
         for store in self._asked:
             self._change(view, store, self._state(image, store, failed))
-        importing = _names(image.get(image_import.IMPORTING))
+        importing = sites.listed(image.get(image_import.IMPORTING))
         left = [store for store in self._in_state('requested', 'copying')
                 if store not in importing]
         if self._held_by is not None and left:
@@ -213,7 +214,7 @@ class ImageCopy:
     def _state(self, image, store, failed):
         if store in site_facts.stores_of(image):
             return 'present'
-        if store in _names(image.get(image_import.IMPORTING)):
+        if store in sites.listed(image.get(image_import.IMPORTING)):
             self._stale.discard(store)
             return 'copying'
         if store not in failed - self._stale:
@@ -232,10 +233,6 @@ class ImageCopy:
     def _in_state(self, *states):
         return [store for store, state in self._states.items()
                 if state in states]
-
-
-def _names(text):
-    return [name.strip() for name in (text or '').split(',') if name]
 
 
 def wait(copies, seconds, view, clock=time.monotonic, sleep=time.sleep,
